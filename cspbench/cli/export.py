@@ -13,7 +13,26 @@ from cspbench.cli.terminal.printing import print_facts, print_json, print_table
 from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError
 
-To = Literal["onnx", "pt2", "torchscript", "cfg", "darknet", "safetensors", "state-dict", "timm", "mmpretrain"]
+To = Literal[
+    "onnx",
+    "pt2",
+    "torchscript",
+    "cfg",
+    "darknet",
+    "safetensors",
+    "state-dict",
+    "timm",
+    "mmpretrain",
+    "mmdet-backbone",
+    "yolox-backbone",
+]
+PrefixOption = Annotated[
+    bool, typer.Option("--prefix/--no-prefix", help="A backbone's names as in the whole detector, or its own alone.")
+]
+PixelsOption = Annotated[
+    Literal["imagenet", "darknet"] | None,
+    typer.Option("--fold-pixels", help="What a backbone was trained on, to be rewritten for the detector's pixels."),
+]
 
 
 def export(
@@ -36,6 +55,8 @@ def export(
     dynamic: Annotated[
         bool, typer.Option("--dynamic", help="Any batch; also any height and width, in steps, if the network allows.")
     ] = False,
+    prefix: PrefixOption = True,
+    pixels: PixelsOption = None,
     check: Annotated[
         bool, typer.Option("--check", help="Run the file beside torch on a picture; exit 1 beyond 1e-4.")
     ] = False,
@@ -46,7 +67,7 @@ def export(
     """Write a model as ONNX, TorchScript, cfg and others.
 
     Or its weights under other names. timm and mmpretrain take the networks of their cards. safetensors and state-dict
-    load strictly into the model that create_model gives.
+    load strictly into the model that create_model gives. mmdet-backbone and yolox-backbone take a cspdarknet's weights.
     """
     from cspbench.export.run import export_model
 
@@ -74,6 +95,8 @@ def export(
         decode=decode,
         nms=nms,
         dynamic=dynamic,
+        prefix=prefix,
+        pixels=pixels,
         check=check,
         force=force,
     )

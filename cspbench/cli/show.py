@@ -27,6 +27,7 @@ _APART = {
     "--against": ("--why", "--out", "--plot", "--size"),
     "--why": ("--out", "--plot", "--size", "--format csv", "--format latex"),
     "--recipe": ("--against", "--why", "--out", "--plot", "--size"),
+    "--assign": ("--against", "--why", "--recipe", "--plot", "--size"),
     "--out": ("--format json", "--format csv", "--format latex"),
     "--plot": ("--format json", "--format csv", "--format latex"),
 }
@@ -52,6 +53,11 @@ def show(
     against: options.AgainstOption = None,
     why: Annotated[bool, typer.Option("--why", help="The evidence for the definition, and nothing else.")] = False,
     recipe: Annotated[bool, typer.Option("--recipe", help="How it is trained, and nothing else.")] = False,
+    assign: Annotated[
+        str | None, typer.Option("--assign", metavar="IMAGE", help="Which points of an image learn which object.")
+    ] = None,
+    data: options.DataOption = None,
+    weights: options.WeightsOption = None,
     form: options.FormatOption = Format.MD,
     wide: options.WideOption = False,
 ) -> None:
@@ -59,7 +65,8 @@ def show(
 
     With where it comes from, shapes, parameters and operations. --out FILE writes it instead: NAME.cfg, or - for
     stdout, as a Darknet cfg; .svg, .png or .pdf as a drawing. --against shows every difference from another model or
-    .cfg file; exit code 1: there is one.
+    .cfg file; exit code 1: there is one. --assign draws SimOTA beside Darknet's rule, for the objects of --data or of a
+    label file beside the image.
     """
     from cspbench.network.counting import PARAMETER_COUNTINGS, parameters, stored_bytes
     from cspbench.network.network import Network
@@ -69,9 +76,14 @@ def show(
     if name is None:
         raise UsageError("usage.needs-model", "show needs a model", remedy="`cspbench list --models` names every model")
     values = {"--why": why, "--out": out or cfg, "--plot": plot, "--size": size, "--against": against}
-    values |= {"--recipe": recipe}
+    values |= {"--recipe": recipe, "--assign": assign}
     values |= {f"--format {choice.value}": form is choice for choice in Format}
     refuse_together(values, _APART)
+    if assign is not None or data is not None or weights is not None:
+        from cspbench.cli.assigned import show_assignments
+
+        show_assignments(name, assign, data, weights, out, force, form)
+        return
     if recipe:
         from cspbench.cli.recipes import print_recipe
 

@@ -8,11 +8,26 @@ from typing import Literal, get_args
 from cspbench.claims.model import unknown
 from cspbench.errors import UsageError
 
-Format = Literal["onnx", "pt2", "torchscript", "cfg", "darknet", "safetensors", "state-dict", "timm", "mmpretrain"]
+Backbone = Literal["mmdet-backbone", "yolox-backbone"]
+Format = Literal[
+    "onnx",
+    "pt2",
+    "torchscript",
+    "cfg",
+    "darknet",
+    "safetensors",
+    "state-dict",
+    "timm",
+    "mmpretrain",
+    "mmdet-backbone",
+    "yolox-backbone",
+]
 
 FORMATS: tuple[Format, ...] = get_args(Format)
 GRAPHS = ("onnx", "pt2", "torchscript")
 """Formats that hold the computation with its weights."""
+BACKBONES: tuple[Backbone, ...] = get_args(Backbone)
+"""A classifier's arrays before its pooling, by the names of a detector's backbone."""
 SUFFIXES: dict[str, Format] = {
     ".onnx": "onnx",
     ".pt2": "pt2",

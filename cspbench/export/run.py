@@ -9,7 +9,7 @@ from cspbench.errors import UsageError
 from cspbench.evaluation.selection import cfg_without_weights, no_weights
 from cspbench.evaluation.subject import subject_of, weight_file
 from cspbench.export.exported import Exported
-from cspbench.export.formats import GRAPHS, format_of
+from cspbench.export.formats import BACKBONES, GRAPHS, format_of
 from cspbench.export.graph_files import GraphOptions, write_graph
 from cspbench.inference.description import Described
 from cspbench.io import argument_path
@@ -33,6 +33,8 @@ def export_model(
     decode: bool = False,
     nms: bool = False,
     dynamic: bool = False,
+    prefix: bool = True,
+    pixels: str | None = None,
     check: bool = False,
     force: bool = False,
 ) -> Exported:
@@ -45,6 +47,10 @@ def export_model(
     images after the preset's NMS (ONNX only). `dynamic` frees the batch, and height and width in steps where the
     network allows it. `names` is a file of the classes' names for the metadata. `check` runs the file beside torch
     on a drawn picture; the result has the differences.
+
+    `mmdet-backbone` and `yolox-backbone` write the backbone of a CSPDarknet classifier's file; `model` is that
+    classifier, or the YOLOX that begins with it. `prefix` is the beginning of the names in a whole detector; `pixels`,
+    "imagenet" or "darknet", what the classifier was trained on, to be folded into the first convolution.
 
     Raises `UsageError` for what the format or the model does not have, for a file that exists (unless `force`) and for
     a model without weights, `WeightsError` for a file that does not fit.
@@ -60,6 +66,15 @@ def export_model(
             found=form,
             remedy="Leave it out, or choose another --to",
         )
+    given = {"prefix": not prefix, "pixels": pixels is not None}
+    if form not in BACKBONES and any(given.values()):
+        raise UsageError(
+            "usage.not-a-backbone-option",
+            f"the format {form} has no {' and no '.join(name for name, named in given.items() if named)}",
+            expected=", ".join(BACKBONES),
+            found=form,
+            remedy="Leave it out, or choose another --to",
+        )
     if path.exists() and not force:
         raise UsageError(
             "usage.file-exists",
@@ -67,19 +82,19 @@ def export_model(
             where=str(path),
             remedy="Name another with --out, or replace it with --force",
         )
+    if form in BACKBONES:
+        from cspbench.export.backbone import write_backbone
+
+        if not isinstance(model, str):
+            raise _not_listed(form, model)
+        return write_backbone(model, weights, path, form, prefix=prefix, pixels=pixels, ema=ema, check=check)
     network = model if isinstance(model, Network) else registry.model(model).build() if isinstance(model, str) else None
     if form == "cfg" and network is not None:
         from cspbench.export.other_files import write_cfg
 
         return write_cfg(network.resized(*size) if size else network, path, check)
     if network is None and form not in GRAPHS:
-        raise UsageError(
-            "usage.not-a-layer-list",
-            f"a module cannot be written as {form}",
-            expected="a model of the catalogue, or a network of a cfg file",
-            found=type(model).__name__,
-            remedy=f"Use one of {', '.join(GRAPHS)}, or save its state_dict",
-        )
+        raise _not_listed(form, model)
     if network is None:
         return write_graph(subject_of(model, weights, size, ema), path, form, options, (), check)
     file = weight_file(network, weights)
@@ -98,3 +113,13 @@ def _no_weights(network: Network) -> UsageError:
     if network.places:
         return cfg_without_weights(network.name)
     return no_weights([network.name], "the bundled sample-csp-classifier and sample-csp-detector need none")
+
+
+def _not_listed(form: str, model: object) -> UsageError:
+    return UsageError(
+        "usage.not-a-layer-list",
+        f"a module cannot be written as {form}",
+        expected="a model of the catalogue, or a network of a cfg file",
+        found=type(model).__name__,
+        remedy=f"Use one of {', '.join(GRAPHS)}, or save its state_dict",
+    )

@@ -31,7 +31,7 @@ def read(path: Path, network: ModuleNetwork, ema: bool | None = None) -> Weights
 
     Raises `WeightsError` unless every array fits and none is left over; for those of another network it says which.
     """
-    named, said = _named(path, ema, network.design.detects)
+    named, said = by_our_names(path, ema, network.design.detects)
     _check_network(path, network, {name: tuple(tensor.shape) for name, tensor in named.items()})
     weights = of_state(path, network, named)
     return replace(weights, said=said | dict(weights.said) | _generation(network, weights))
@@ -43,7 +43,7 @@ def models_of(path: Path) -> list[str]:
     Raises `WeightsError`.
     """
     for detects in (True, False):
-        named, _ = _named(path, None, detects)
+        named, _ = by_our_names(path, None, detects)
         shapes = {name: tuple(tensor.shape) for name, tensor in named.items()}
         if found := [name for name, own in _shapes().items() if own == shapes]:
             return sorted(found, key=lambda name: bool(_generation_of(path, name)))
@@ -57,7 +57,7 @@ def _generation_of(path: Path, model: str) -> str | None:
     return read(path, network).said.get("warning:")
 
 
-def _named(path: Path, ema: bool | None, detects: bool) -> tuple[dict[str, Any], dict[str, str]]:
+def by_our_names(path: Path, ema: bool | None, detects: bool) -> tuple[dict[str, Any], dict[str, str]]:
     """The tensors of a file by our names, and what has to be said of the choice among several sets."""
     state, said = states.choose(path, content(path), ema, WORDS)
     named = dict(tensors_of(path, state))

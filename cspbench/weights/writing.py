@@ -56,7 +56,7 @@ def write(path: Path, form: Written, network: Architecture, weights: Weights) ->
         if path.suffix == SUFFIXES["safetensors"]:
             safetensors_file.save(path, tensors, {"network": network.name})
         else:
-            _save(path, tensors)
+            save_checkpoint(path, tensors)
 
 
 def _mmdetections(network: Architecture, weights: Weights) -> dict[str, NDArray[Any]]:
@@ -74,10 +74,10 @@ def _mmdetections(network: Architecture, weights: Weights) -> dict[str, NDArray[
     return {to_mmdetection(name, network.detects): array for name, array in named.items()}
 
 
-def _save(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
-    """A .pth file of tensors alone, which `torch.load(weights_only=True)` reads."""
+def save_checkpoint(path: Path, tensors: Mapping[str, NDArray[Any]], key: str | None = None) -> None:
+    """A .pth file of tensors alone, or under a key, which `torch.load(weights_only=True)` reads."""
     import torch
 
     state = {name: torch.from_numpy(np.array(array)) for name, array in tensors.items()}
     with replacing(path, named=True) as temporary, temporary.open("wb") as stream:
-        torch.save(state, stream)  # to a stream: the archive would contain the temporary name
+        torch.save({key: state} if key else state, stream)  # to a stream: the archive would contain the temporary name

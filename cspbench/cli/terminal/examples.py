@@ -17,6 +17,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "cspbench show csdarknet53",
         "cspbench show coco-loss:cspresnext50-panet-spp-512-ciou --recipe",
         "cspbench show csdarknet53 --out graph.svg",
+        "cspbench show yolox-s --weights yolox_s.pth --assign 000000000139.jpg --data coco",
     ),
     "eval-imagenet": (
         "cspbench eval-imagenet --sample",
@@ -36,6 +37,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "export": (
         "cspbench export csresnext50 --out csresnext50.onnx --check",
         "cspbench export --cfg mine.cfg --weights mine.weights --out mine.onnx --nms --check",
+        "cspbench export yolox-s --weights cspdarknet-s.pth --to yolox-backbone --fold-pixels imagenet --out s.pth",
     ),
     "speed": (
         "cspbench speed --table coco-cpu",

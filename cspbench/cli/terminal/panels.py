@@ -19,7 +19,7 @@ PANELS = {
         *("--timeout", "--retries", "--mirror"),
     ),
     "Output": (
-        *("--to", "--decode", "--dynamic", "--check"),
+        *("--to", "--decode", "--dynamic", "--prefix", "--fold-pixels", "--check"),
         *(
             "--format",
             "--wide",
@@ -32,7 +32,7 @@ PANELS = {
             "--plots",
             "--per-class",
         ),
-        *("--layers", "--against", "--explain", "--why", "--strict", "--only", "--like-readme"),
+        *("--layers", "--against", "--assign", "--explain", "--why", "--strict", "--only", "--like-readme"),
         *("--junit", "--summary", "--comment", "--save-txt"),
     ),
 }

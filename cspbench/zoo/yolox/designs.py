@@ -44,6 +44,9 @@ class YoloxDesign:
     def with_classes(self, classes: int) -> Self:
         return replace(self, classes=classes)
 
+    def backbone(self) -> CspBackboneDesign:
+        return CspBackboneDesign(channels=self.channels, depth=self.depth, separable=self.separable)
+
 
 @dataclass(frozen=True, kw_only=True)
 class YoloxDarknetDesign:
@@ -100,6 +103,32 @@ class CspClassifierDesign:
 
     def with_classes(self, classes: int) -> Self:
         return replace(self, classes=classes)
+
+    def backbone(self) -> CspBackboneDesign:
+        return CspBackboneDesign(channels=self.channels, depth=self.depth, separable=self.separable)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CspBackboneDesign:
+    """The backbone alone."""
+
+    kind: ClassVar[str] = "csp-backbone"
+    strides: ClassVar[tuple[int, ...]] = (8, 16, 32)
+    detects: ClassVar[bool] = False
+    one_box: ClassVar[bool] = False
+    classes: ClassVar[int] = 0
+    channels: int
+    depth: int
+    separable: bool = False
+
+    def module(self) -> nn.Module:
+        """(N, 3, H, W) to three maps, (N, 4c, H / 8, W / 8) and so on."""
+        from cspbench.zoo.yolox.csp import CspDarknet
+
+        return CspDarknet(_units(self.separable), self.channels, self.depth)
+
+    def with_classes(self, classes: int) -> Self:
+        return self
 
 
 def _units(separable: bool) -> Units:

@@ -1,0 +1,122 @@
+"""The assignments of a model of the catalogue, or of a cfg file, on one annotated image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cspbench.data.coco.annotations import COCO_CATEGORIES
+from cspbench.data.decode import Decoder
+from cspbench.data.detection_presets import detection_preset
+from cspbench.data.opencv import letterbox, letterbox_ratio, resize
+from cspbench.detection.detector import detector_of
+from cspbench.errors import UsageError
+from cspbench.evaluation.execution import Listener
+from cspbench.evaluation.subject import default_preset, subject_of
+from cspbench.inference.description import describe
+from cspbench.inference.engine import choose_device, prepare
+from cspbench.network.modular.network import ModuleNetwork
+from cspbench.network.network import Network
+from cspbench.training.recipes.chosen import of_name
+from cspbench.training.yolox import annotated
+from cspbench.training.yolox.annotated import Annotated
+from cspbench.training.yolox.shown import Shown, by_anchors, levels_of, levels_of_yolov3, simota
+from cspbench.zoo import registry
+
+SIMOTA, OF_YOLOV3, OWN = "SimOTA", "Darknet with YOLOv3's anchors", "Darknet"
+
+
+def assignments(
+    model: str,
+    image: str,
+    *,
+    data: str | None = None,
+    weights: str | Path | None = None,
+    device: str | None = None,
+    listener: Listener,
+) -> Shown:
+    """What the points of `image` learn in `model`.
+
+    A YOLOX shows SimOTA by the predictions of its weights (2.5 strides around a centre, as the published ones were
+    trained) and Darknet's rule with YOLOv3's anchors on the same input; a [yolo] network shows Darknet's rule with its
+    own anchors and recipe, on the image stretched to its input. Raises `UsageError`, `WeightsError`, `DatasetError` and
+    `BadImageError`.
+    """
+    network = registry.model(model).architecture()
+    if isinstance(network, ModuleNetwork) and network.detects:
+        return _of_yolox(network, image, data, weights, device, listener)
+    levels = []
+    if isinstance(network, Network):
+        chosen = of_name(model)
+        shapes = [network.shape(index) for index in range(len(network.layers))]
+        levels = levels_of(network.layers, chosen.recipe.layers, shapes)
+    if not levels:
+        raise UsageError(
+            "usage.no-assignment",
+            f"no assignment of {network.name} is known",
+            expected="a YOLOX, or a network with [yolo] layers",
+            found="a network without them",
+            remedy="Name another model",
+        )
+    assert isinstance(network, Network)
+    if weights is not None:
+        listener.note("Darknet's rule does not read the weights, and SimOTA is not defined for boxes with anchors")
+    classes, size = levels[0].layer.classes, network.input[1:]
+    own = _annotated(image, data, classes, detection_preset("readme").decoder, bool(network.places), listener)
+    height, width = own.pixels.shape[:2]
+    boxes = own.boxes * np.tile([size[1] / width, size[0] / height], 2)
+    points = by_anchors(levels, _rows(own, boxes), size, chosen.era)
+    return Shown(resize(own.pixels, size[1], size[0]), _names(own, classes), boxes, {OWN: points})
+
+
+def _of_yolox(
+    network: ModuleNetwork, image: str, data: str | None, weights: str | Path | None, device: str | None,
+    listener: Listener,
+) -> Shown:  # fmt: skip
+    describe(network)  # refuses heads with several boxes at a point
+    subject = subject_of(network, weights)
+    for line in subject.said:
+        listener.note(line)
+    preset = detection_preset(default_preset(network))
+    detector = detector_of(subject.description, preset)
+    classes, size = network.design.classes, detector.size
+    own = _annotated(image, data, classes, preset.decoder, False, listener)
+    engine = prepare(subject.build(detector.epsilon), choose_device(device))
+    (raw,) = engine(torch.from_numpy(detector.prepare(own.pixels))[None])
+    boxes = own.boxes * letterbox_ratio(size, own.pixels.shape[1::-1])
+    rows = _rows(own, boxes)
+    levels = levels_of_yolov3(network.design.strides, size, classes)
+    points = {SIMOTA: simota(raw[0], rows, size), OF_YOLOV3: by_anchors(levels, rows, size)}
+    return Shown(letterbox(own.pixels, size[1], size[0]), _names(own, classes), boxes, points)
+
+
+def _annotated(
+    image: str, data: str | None, classes: int, decoder: Decoder, user_file: bool, listener: Listener
+) -> Annotated:
+    if data is None:
+        own = annotated.of_file(image, classes, decoder)
+    else:
+        own = annotated.of_data(image, data, classes, decoder, user_file=user_file, listener=listener)
+    if not own.classes:
+        raise UsageError(
+            "usage.image-without-objects",
+            "the image has no objects that a point could learn",
+            where=image,
+            expected="one object or more",
+            remedy="Name another image",
+        )
+    return own
+
+
+def _rows(own: Annotated, boxes: NDArray[np.float64]) -> Tensor:
+    """Class and box (M, 5) in pixels of the input."""
+    return torch.from_numpy(np.concatenate((np.array(own.classes, np.float64)[:, None], boxes), 1)).float()
+
+
+def _names(own: Annotated, classes: int) -> tuple[str, ...]:
+    known = list(COCO_CATEGORIES.values())
+    return tuple(known[label] if classes == len(known) else f"class {label}" for label in own.classes)
