@@ -134,9 +134,11 @@ class Folder:
 
         Raises `WeightsError` for numbers that are not finite.
         """
-        arrays, header = extract(module, network), Header(seen=seen)
+        arrays = extract(module, network)
+        # a module's file has no counter: several keys have no order, and equal trainings are to write equal bytes
+        header = Header(seen=seen) if isinstance(network, Network) else None
         path = self.weights(kind)
-        if isinstance(network, Network):
+        if isinstance(network, Network) and header is not None:
             darknet.write(path, network, arrays, header, named=False)
         safetensors_file.write(path.with_suffix(".safetensors"), network, arrays, header, named=False)
         return path

@@ -87,7 +87,8 @@ def choose(
     if isinstance(model, str) and not registry.is_file(model):
         architecture = registry.model(model).architecture()
         if isinstance(architecture, ModuleNetwork):
-            model, row = architecture, row_of(model)
+            row = row_of(model)
+            model = architecture
     if isinstance(model, ModuleNetwork):
         refuse({"--freeze": freeze})
         return with_module_settings(of_module(model, row, era), settings)

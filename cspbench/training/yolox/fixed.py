@@ -35,7 +35,7 @@ def positives(raw: Tensor, truths: Tensor, at: Tensor, rules: Rules | Fixed) -> 
 @torch.no_grad()
 def _fixed(raw: Tensor, truths: Tensor, at: Tensor, rules: Fixed) -> Assigned:
     """Of several truths that want a point, the smallest gets it, and the first of equal ones."""
-    true, stride = truths[:, 1:], at[:, 2]
+    true, stride = truths[:, 1:].float(), at[:, 2]
     level = (true[:, 2:].amax(1, keepdim=True) / 2 > true.new_tensor(LIMITS)).sum(1)
     strides = stride.new_tensor(STRIDES)
     cell = (true[:, None, :2] / stride[None, :, None]).floor()
