@@ -34,7 +34,7 @@ Arithmetic = StrEnum("Arithmetic", [("FP32", "fp32"), ("BF16", "bf16"), ("FP16",
 
 
 Precision = Literal["fp32", "bf16", "fp16"]
-Era = Literal["oct2019", "nov2019", "head"]
+Era = Literal["oct2019", "nov2019", "july2021", "august2021", "head"]
 Gradients = Literal["darknet", "exact"]
 Decoder = Literal["opencv", "stb", "pillow"]
 ClassOrder = Literal["darknet", "sorted"]

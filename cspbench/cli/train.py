@@ -1,4 +1,4 @@
-"""`cspbench train`: a network as Darknet trains it, from a cfg file, the catalogue or a published row."""
+"""`cspbench train`: a network as Darknet or Megvii trains it, from a cfg file, the catalogue or a published row."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from cspbench.training.recipes.chosen import Chosen
+    from cspbench.training.modular.chosen import AnyChosen
     from cspbench.training.run.options import Options
 
 
@@ -53,11 +53,12 @@ def train(
     allow_bad: options.BadOption = 0,
     form: options.FormatOption = Format.MD,
 ) -> None:
-    """Train a network as Darknet does.
+    """Train a network as Darknet does, or a YOLOX as Megvii does.
 
     The recipe is that of [net] in the cfg, or the published one (`cspbench show MODEL --recipe`). A killed run resumes
-    with the same command. The folder gets Darknet's NAME_last.weights and NAME_final.weights, and log.jsonl. `torchrun
-    --nproc-per-node N -m cspbench train ...` shares the mini-batches out; name the folder with --run-dir there.
+    with the same command. The folder gets NAME_last.weights and NAME_final.weights, of a YOLOX .safetensors, and
+    log.jsonl. `torchrun --nproc-per-node N -m cspbench train ...` shares the mini-batches out; name the folder with
+    --run-dir there.
 
     Exit codes: 3 data, recipe or weights are unusable; 4 the training diverged.
     """
@@ -112,9 +113,10 @@ def train(
         print_evaluation(trained.result, Style(form), allow_bad)
 
 
-def _preview(chosen: Chosen, data: str, about: Options, folder: Path) -> None:
+def _preview(chosen: AnyChosen, data: str, about: Options, folder: Path) -> None:
     from cspbench.plots.augmented import preview
-    from cspbench.training.run.preparation import mini_batches, prepared
+    from cspbench.training.run.preparation import prepared
+    from cspbench.training.run.procedures import mini_batches
 
     chosen, images = prepared(chosen, data, about, terminal())
     written = preview(mini_batches(chosen, images, about.seed), images.names, folder)

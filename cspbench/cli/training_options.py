@@ -37,7 +37,10 @@ EvalEveryOption = Annotated[
 SaveEveryOption = Annotated[
     int, typer.Option("--save-every", min=1, metavar="N", help="Iterations between two checkpoints.")
 ]
-EraOption = Annotated[Era | None, typer.Option("--era", help="The version of Darknet; by default the row's, or head.")]
+EraOption = Annotated[
+    Era | None,
+    typer.Option("--era", help="The version of the original; by default that of the row or the weights."),
+]
 GradientsOption = Annotated[
     Gradients, typer.Option("--gradients", help="Darknet's own, or the exact ones of the loss.")
 ]

@@ -64,6 +64,17 @@ def planes(pixels: Pixels, normalised: bool, out: NDArray[np.float32] | None = N
     return result
 
 
+def of_planes(picture: NDArray[np.float32], normalised: bool) -> Pixels:
+    """The pixels (H, W, 3), red first, of which `planes` made a picture (3, H, W), rounded."""
+    if normalised:
+        mean, deviation = (np.array(values, np.float32)[:, None, None] for values in (MEAN, DEVIATION))
+        levels = (picture * deviation + mean) * 255
+    else:
+        levels = picture[::-1]
+    pixels: Pixels = np.rint(levels).clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
+    return pixels
+
+
 def letterbox_ratio(size: tuple[int, int], extent: tuple[int, int]) -> float:
     """The factor by which an image of `extent` (width, height) is resized for an input of `size` (height, width)."""
     return min(size[0] / extent[1], size[1] / extent[0])

@@ -30,8 +30,11 @@ def preview(batches: MiniBatches, names: Sequence[str], folder: Path, pictures: 
         for error in made.errors:
             raise error
         for picture, label in zip(made.x.numpy(), made.y.numpy(), strict=True):
-            pixels = np.rint(picture.transpose(1, 2, 0) * 255).astype(np.uint8)
-            boxes = _objects(label, names, pixels) if label.ndim == 2 else _classes(label, names, pixels)
+            pixels = batches.pixels(picture)
+            if label.ndim == 2:
+                boxes = _boxes(batches.objects(label, (pixels.shape[0], pixels.shape[1])), names)
+            else:
+                boxes = _classes(label, names, pixels)
             written.append(folder / f"{len(written) + 1:02d}.png")
             draw(pixels, [], boxes, written[-1])
             if len(written) == pictures:
@@ -51,12 +54,9 @@ def _classes(label: Array, names: Sequence[str], pixels: Array) -> list[Box]:
     ]
 
 
-def _objects(truths: Array, names: Sequence[str], pixels: Array) -> list[Box]:
-    height, width = pixels.shape[:2]
-    boxes = []
-    for x, y, across, down, label, _ in truths.tolist():
-        if x == 0:
-            break
-        corner = (x - across / 2) * width, (y - down / 2) * height
-        boxes.append(Box((*corner, across * width, down * height), names[int(label)]))
-    return boxes
+def _boxes(objects: Array, names: Sequence[str]) -> list[Box]:
+    """Those of rows of class, centre x, y, width and height in pixels."""
+    return [
+        Box((x - across / 2, y - down / 2, across, down), names[int(label)])
+        for label, x, y, across, down in objects.tolist()
+    ]

@@ -1,7 +1,7 @@
 """Trainings in run directories and in results directories, each with the evaluations of its final weights.
 
 RUN/training.json                   the record of a training (`cspbench.retrained.record.Training`)
-RUN/NAME_final.weights              its last weights, by which their evaluations are known
+RUN/NAME_final.weights              its last weights, by which their evaluations are known, or NAME_final.safetensors
 RUN/evaluations/*/run.json          evaluations, some of which may be of weights on the way
 RESULTS/retrained/NAME.json         `Retrained`: what `cspbench report --save` made of one evaluation
 """
@@ -25,7 +25,16 @@ from cspbench.results.runs import find_runs
 from cspbench.results.schema import Evaluation
 from cspbench.results.store import EVALUATIONS as STORED
 from cspbench.results.store import StoredEvaluation, of_run, read_record
-from cspbench.retrained.record import EVALUATIONS, FINAL, RECORD, Retrained, Training, load, without_places
+from cspbench.retrained.record import (
+    EVALUATIONS,
+    FINAL,
+    FINAL_OF_MODULE,
+    RECORD,
+    Retrained,
+    Training,
+    load,
+    without_places,
+)
 from cspbench.weights.arrays import digest
 
 FOLDER = "retrained"
@@ -141,7 +150,8 @@ def _of_folder(folder: Path, notes: list[str]) -> Iterator[Retraining]:
     """The evaluations of a training's final weights; a note where there is none."""
     try:
         training = load(folder / RECORD)
-        final = {digest(file) for file in sorted(folder.glob(f"*{FINAL}"))}
+        files = sorted(folder.glob(f"*{FINAL}")) or sorted(folder.glob(f"*{FINAL_OF_MODULE}"))
+        final = {digest(file) for file in files}
     except CspbenchError as error:
         notes.append(_cannot(folder, error))
         return

@@ -17,6 +17,8 @@ RECORD = "training.json"
 """Its file in a training's run directory."""
 FINAL = "_final.weights"
 """How the name of the file with the final weights ends."""
+FINAL_OF_MODULE = "_final.safetensors"
+"""The same where a torch module of its own was trained, which has no other file."""
 EVALUATIONS = "evaluations"
 """The folder of evaluations in a training's run directory."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cspbench.errors import RunError, WeightsError
 from cspbench.io import replacing
-from cspbench.training.iteration import Trainer
+from cspbench.training.learner import Learner
 from cspbench.weights.safetensors_file import opened
 
 NO_AVERAGE = -1.0
@@ -33,18 +33,18 @@ class State:
     average: float
 
     @classmethod
-    def of(cls, trainer: Trainer, average: float) -> State:
+    def of(cls, trainer: Learner, average: float) -> State:
         """The state of a trainer, copied."""
-        return cls({name: tensor.detach().clone() for name, tensor in _tensors(trainer)}, trainer.seen, average)
+        return cls({name: tensor.detach().clone() for name, tensor in trainer.tensors()}, trainer.seen, average)
 
     def finite(self) -> bool:
         """Whether all numbers are."""
         return all(bool(tensor.isfinite().all()) for tensor in self.tensors.values() if tensor.is_floating_point())
 
     @torch.no_grad()
-    def put_back(self, trainer: Trainer) -> None:
+    def put_back(self, trainer: Learner) -> None:
         """Make the trainer's module what it was, in the middle of an iteration."""
-        for name, tensor in _tensors(trainer):
+        for name, tensor in trainer.tensors():
             if name in self.tensors:
                 tensor.copy_(self.tensors[name])
 
@@ -60,20 +60,16 @@ class State:
                 raise OSError(str(error)) from error
 
 
-def restore(path: Path, trainer: Trainer) -> float:
+def restore(path: Path, trainer: Learner) -> float:
     """Put a file's state into a trainer of the same network and recipe; the average loss. Raises `RunError`."""
-    wanted = dict(_tensors(trainer))
     try:
         with opened(path, "pt") as file, torch.no_grad():
             seen, average = json.loads((file.metadata() or {})["training"])
             names = set(file.keys())
-            averages = {name for name in names if name.startswith("average.")}
-            if names - averages != wanted.keys() - averages:
+            trainer.make_room(names - dict(trainer.tensors()).keys())
+            wanted = dict(trainer.tensors())
+            if names != wanted.keys():
                 raise ValueError("other arrays than this training's")
-            for name in sorted(averages):
-                own = wanted[f"module.{name.removeprefix('average.')}"]
-                trainer.average.arrays[name.removeprefix("average.")] = torch.empty_like(own)
-            wanted = dict(_tensors(trainer))
             for name in names:
                 values = file.get_tensor(name)
                 if values.shape != wanted[name].shape or values.dtype != wanted[name].dtype:
@@ -89,14 +85,3 @@ def restore(path: Path, trainer: Trainer) -> float:
             found=str(error).splitlines()[0][:160] if str(error) else type(error).__name__,
             remedy="Begin again in another --run, from the folder's _last.weights if it has one",
         ) from error
-
-
-def _tensors(trainer: Trainer) -> Iterator[tuple[str, Tensor]]:
-    for name, tensor in trainer.module.state_dict(keep_vars=True).items():
-        yield f"module.{name}", tensor
-    for name, tensor in trainer.optimiser.state().items():
-        yield f"optimiser.{name}", tensor
-    for name, tensor in trainer.average.arrays.items():
-        yield f"average.{name}", tensor
-    if trainer.scale is not None:
-        yield "loss_scale", trainer.scale.state

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cspbench.errors import UsageError
 from cspbench.inference.distributed import broadcast
-from cspbench.training.iteration import MiniBatch, Trainer, Update, mean_cost
+from cspbench.training.learner import Learner, Passed, Update
 
 Pairs = Iterator[tuple[Tensor, Tensor]]
 
@@ -49,14 +49,13 @@ class Share:
         return range(self.number, subdivisions, self.count)
 
 
-def iterate(trainer: Trainer, mine: Pairs, share: Share) -> Update:
+def iterate(trainer: Learner, mine: Pairs, share: Share) -> Update:
     """One iteration over all mini-batches; `mine` gives images and truths of this process's. Raises errors of peers."""
     if share.count == 1:
         return trainer.iterate(mine)
-    net = trainer.recipe.net
     total = 0.0
-    for first in range(0, net.subdivisions, share.count):
-        present = min(share.count, net.subdivisions - first)
+    for first in range(0, trainer.subdivisions, share.count):
+        present = min(share.count, trainer.subdivisions - first)
         own = None
         if share.number < present:
             images, truths = next(mine)
@@ -69,7 +68,7 @@ def iterate(trainer: Trainer, mine: Pairs, share: Share) -> Update:
             broadcast(cost, owner, (share.number, share.count))
             _add(trainer, values)
             total += float(cost)
-    trainer.seen += net.images
+    trainer.seen += trainer.images
     return trainer.update(total)
 
 
@@ -81,29 +80,29 @@ class _Packed:
     cost: Tensor
 
     @classmethod
-    def of(cls, trainer: Trainer, result: MiniBatch) -> _Packed:
+    def of(cls, trainer: Learner, result: Passed) -> _Packed:
         parts = [
-            (torch.zeros_like(array.values) if gradient is None else gradient).reshape(-1)
-            for array, gradient in zip(trainer.optimiser.arrays, result.gradients, strict=True)
-            if array.values.requires_grad
+            (torch.zeros_like(array) if gradient is None else gradient).reshape(-1)
+            for array, gradient in zip(trainer.arrays, result.gradients, strict=True)
+            if array.requires_grad
         ]
-        cost = torch.tensor([mean_cost(result.outcomes)], dtype=torch.float64)
+        cost = torch.tensor([result.cost], dtype=torch.float64)
         return cls(torch.cat([*parts, result.statistics]).float().cpu(), cost)
 
 
-def _size(trainer: Trainer) -> int:
-    gradients = sum(array.values.numel() for array in trainer.optimiser.arrays if array.values.requires_grad)
+def _size(trainer: Learner) -> int:
+    gradients = sum(array.numel() for array in trainer.arrays if array.requires_grad)
     return gradients + trainer.statistics.size
 
 
-def _add(trainer: Trainer, packed: Tensor) -> None:
+def _add(trainer: Learner, packed: Tensor) -> None:
     gradients: list[Tensor | None] = []
     at = 0
     packed = packed.to(trainer.device)
-    for array in trainer.optimiser.arrays:
-        if not array.values.requires_grad:
+    for array in trainer.arrays:
+        if not array.requires_grad:
             gradients.append(None)
             continue
-        gradients.append(packed[at : at + array.values.numel()].view(array.values.shape))
-        at += array.values.numel()
+        gradients.append(packed[at : at + array.numel()].view(array.shape))
+        at += array.numel()
     trainer.add(gradients, packed[at:])

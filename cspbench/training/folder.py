@@ -5,22 +5,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from torch import fx
+from torch import nn
 
-from cspbench.errors import DefinitionError, RunError
+from cspbench.errors import RunError
 from cspbench.io import append_text, open_file, remove_leftovers, write_bytes, write_text
-from cspbench.network.cfg.writer import write as cfg_text
+from cspbench.network.modular.architecture import Architecture
 from cspbench.network.network import Network
-from cspbench.network.recipe import Recipe
 from cspbench.results.encoding import encode
 from cspbench.retrained.record import RECORD, Training, load
-from cspbench.training.iteration import Update
+from cspbench.training.learner import Update
 from cspbench.training.record import differences
 from cspbench.weights import darknet, safetensors_file
 from cspbench.weights.header import Header
@@ -33,6 +31,8 @@ class Folder:
 
     path: Path
     stem: str
+    suffix: str = ".weights"
+    """Of those by which an evaluation knows the weights; a module has safetensors alone."""
 
     @property
     def record(self) -> Path:
@@ -52,10 +52,10 @@ class Folder:
 
     def weights(self, kind: str) -> Path:
         """The weight file of a kind: last, best, final, ema."""
-        return self.path / f"{self.stem}_{kind}.weights"
+        return self.path / f"{self.stem}_{kind}{self.suffix}"
 
-    def begin(self, training: Training, network: Network, recipe: Recipe) -> bool:
-        """Write the record, or add this session to that of a run to resume; whether there is one.
+    def begin(self, training: Training, cfg: str | None) -> bool:
+        """Write the record and the cfg, or add this session to that of a run to resume; whether there is one.
 
         Raises `RunError` for a record that cannot be read or is that of another training.
         """
@@ -79,8 +79,8 @@ class Folder:
         write_bytes(self.record, encode(training))
         if not resumed:
             write_text(self.log, "")
-            with suppress(DefinitionError):  # the layers of other frameworks have no cfg
-                write_text(self.cfg, cfg_text(network, recipe))
+            if cfg is not None:
+                write_text(self.cfg, cfg)
         return resumed
 
     def stored(self) -> Training | None:
@@ -129,20 +129,23 @@ class Folder:
         line |= {"skipped": True} if update.skipped else {}
         append_text(self.log, f"{json.dumps(line)}\n")
 
-    def write(self, kind: str, module: fx.GraphModule, network: Network, seen: int) -> Path:
-        """Write the arrays as .weights, and as safetensors beside; the path of the former.
+    def write(self, kind: str, module: nn.Module, network: Architecture, seen: int) -> Path:
+        """Write the arrays as safetensors, those of Darknet's layers as .weights, too; the path of `weights`.
 
         Raises `WeightsError` for numbers that are not finite.
         """
-        arrays, header = extract(module, network), Header(seen=seen)
+        arrays = extract(module, network)
+        # a module's file has no counter: several keys have no order, and equal trainings are to write equal bytes
+        header = Header(seen=seen) if isinstance(network, Network) else None
         path = self.weights(kind)
-        darknet.write(path, network, arrays, header, named=False)
+        if isinstance(network, Network) and header is not None:
+            darknet.write(path, network, arrays, header, named=False)
         safetensors_file.write(path.with_suffix(".safetensors"), network, arrays, header, named=False)
         return path
 
     def copy(self, kind: str, other: str) -> None:
         """Write the weights of one kind under the name of another."""
-        for suffix in (".weights", ".safetensors"):
+        for suffix in dict.fromkeys((self.suffix, ".safetensors")):
             with open_file(self.weights(kind).with_suffix(suffix)) as stream:
                 write_bytes(self.weights(other).with_suffix(suffix), stream.readall())
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 
 from cspbench.errors import DefinitionError
 from cspbench.network import layers
@@ -17,6 +17,7 @@ from cspbench.network.recipe import Recipe, YoloRecipe
 from cspbench.training.ema import Average
 from cspbench.training.hardware.compilation import compiled as compiled_module
 from cspbench.training.hardware.loss_scale import LossScale
+from cspbench.training.learner import Update
 from cspbench.training.losses.layers import losses
 from cspbench.training.losses.outcome import Outcome
 from cspbench.training.module import to_training_module
@@ -34,23 +35,14 @@ class MiniBatch:
     """Means and variances of batch norms."""
     outcomes: dict[int, Outcome]
 
+    @property
+    def cost(self) -> float:
+        return mean_cost(self.outcomes)
+
 
 def mean_cost(outcomes: Mapping[int, Outcome]) -> float:
     """The mean cost of the loss layers in one mini-batch."""
     return sum(float(outcome.cost) for outcome in outcomes.values()) / len(outcomes)
-
-
-@dataclass(frozen=True)
-class Update:
-    """What Darknet prints after an iteration."""
-
-    iteration: int
-    """Counted from 1."""
-    loss: float
-    """Of an image, in the mean over loss layers."""
-    rate: float
-    skipped: bool = False
-    """Whether numbers were not finite in half precision, so that the iteration changed nothing but the loss scale."""
 
 
 class Trainer:
@@ -77,7 +69,7 @@ class Trainer:
         check(network, recipe)
         self.network, self.recipe, self.seed = network, recipe, seed
         self.losses = losses(network, recipe, era, exact=exact)
-        self.module = module or to_training_module(network, recipe, self.losses)
+        self.module: nn.Module = module or to_training_module(network, recipe, self.losses)
         self._forward = compiled_module(self.module) if compiled else self.module
         self.optimiser = Optimiser(self.module, network, recipe)
         self.statistics = Statistics(self.module)
@@ -95,6 +87,18 @@ class Trainer:
     def device(self) -> torch.device:
         """Where the arrays are."""
         return next(iter(self.module.parameters())).device
+
+    @property
+    def images(self) -> int:
+        return self.recipe.net.images
+
+    @property
+    def subdivisions(self) -> int:
+        return self.recipe.net.subdivisions
+
+    @property
+    def arrays(self) -> Sequence[Tensor]:
+        return [array.values for array in self.optimiser.arrays]
 
     @property
     def iteration(self) -> int:
@@ -169,8 +173,29 @@ class Trainer:
                 else:
                     result = self.mini_batch(images, truths)
                     self.add(result.gradients, result.statistics)
-                    total += mean_cost(result.outcomes)
+                    total += result.cost
         return self.update(total)
+
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Everything that resuming needs, by name; averages once there are some."""
+        for name, tensor in self.module.state_dict(keep_vars=True).items():
+            yield f"module.{name}", tensor
+        for name, tensor in self.optimiser.state().items():
+            yield f"optimiser.{name}", tensor
+        for name, tensor in self.average.arrays.items():
+            yield f"average.{name}", tensor
+        if self.scale is not None:
+            yield "loss_scale", self.scale.state
+
+    def make_room(self, names: Iterable[str]) -> None:
+        """Make the averages with these names; `KeyError` for one of an unknown array."""
+        state = self.module.state_dict(keep_vars=True)
+        for name in sorted(name.removeprefix("average.") for name in names if name.startswith("average.")):
+            self.average.arrays[name] = torch.empty_like(state[name])
+
+    def written(self) -> nn.Module:
+        """The module itself; `Average` has its own files."""
+        return self.module
 
 
 def check(network: Network, recipe: Recipe) -> None:

@@ -18,7 +18,7 @@ from cspbench.errors import IncompleteRunError
 from cspbench.training.checkpoint import NO_AVERAGE, State
 from cspbench.training.distributed import Share, iterate
 from cspbench.training.folder import Folder
-from cspbench.training.iteration import Trainer, Update
+from cspbench.training.learner import Learner, Update
 from cspbench.training.loader import Loader
 
 SECONDS = 600.0
@@ -46,7 +46,7 @@ class Standing:
 class Loop:
     """A training's iterations; `folder` is None in all processes but the first, which alone writes."""
 
-    trainer: Trainer
+    trainer: Learner
     loader: Loader
     share: Share
     folder: Folder | None
@@ -66,11 +66,11 @@ class Loop:
         An interrupt writes a checkpoint of the last whole iteration. Raises `IncompleteRunError` where the loss is not
         a number, with the last checkpoint as it was.
         """
-        trainer, net = self.trainer, self.trainer.recipe.net
+        trainer = self.trainer
         first = trainer.iteration + 1
         self.saved = first - 1
         self._kept = State.of(trainer, self.average) if self.folder else None
-        stream = self.loader.iterations(first, self.last, self.share.of(net.subdivisions))
+        stream = self.loader.iterations(first, self.last, self.share.of(trainer.subdivisions))
         written, begun = time.monotonic(), time.monotonic()
         try:
             with closing(stream):
@@ -80,18 +80,18 @@ class Loop:
                     self._check(update)
                     self.average = self._averaged(update)
                     if self.folder is not None:
-                        self.folder.add(update, self.average, net.images)
+                        self.folder.add(update, self.average, trainer.images)
                         self._kept = State.of(trainer, self.average)
                     done = iteration == self.last
                     if done or iteration % self.every == 0 or now - written > SECONDS:
                         self.save()
                         written = time.monotonic()
-                    reached(Standing(update, self.average, net.images / max(now - begun, 1e-9)))
+                    reached(Standing(update, self.average, trainer.images / max(now - begun, 1e-9)))
                     if after is not None:
                         after(iteration)
                     begun = time.monotonic()
         except KeyboardInterrupt:
-            if self._kept is not None and self._kept.seen // net.images > self.saved:
+            if self._kept is not None and self._kept.seen // trainer.images > self.saved:
                 self._kept.put_back(trainer)
                 self.save()
             raise
@@ -100,18 +100,18 @@ class Loop:
         """Write the checkpoint and the last weights. Raises `CspbenchError`."""
         if self.folder is None or self._kept is None:
             return
-        state, net = self._kept, self.trainer.recipe.net
-        iteration = state.seen // net.images
+        state = self._kept
+        iteration = state.seen // self.trainer.images
         if not state.finite():
             raise self._diverged(iteration, "numbers that are not finite in the weights")
         state.save(self.folder.checkpoint)
-        self.folder.write("last", self.trainer.module, self.trainer.network, state.seen)
+        self.folder.write("last", self.trainer.written(), self.trainer.network, state.seen)
         self.saved = iteration
 
     def _mini_batches(self, stream: Iterator[MiniBatch], iteration: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The process's mini-batches of an iteration, on the device; what a layer draws depends on its number."""
-        net, device = self.trainer.recipe.net, self.trainer.device
-        for batch in islice(stream, len(self.share.of(net.subdivisions))):
+        device = self.trainer.device
+        for batch in islice(stream, len(self.share.of(self.trainer.subdivisions))):
             assert batch.iteration == iteration
             torch.manual_seed(_number(self.seed, iteration, batch.subdivision))
             yield batch.x.to(device, non_blocking=True), batch.y.to(device, non_blocking=True)

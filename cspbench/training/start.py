@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import fx, nn
+from torch import nn
 
 from cspbench.errors import WeightsError
 from cspbench.models.initialisation import initialise
 from cspbench.models.sources import Source, opened
+from cspbench.network.modular.architecture import Architecture
 from cspbench.network.modules import Vector
 from cspbench.network.network import Network
 from cspbench.network.recipe import ImplicitRecipe, Recipe
@@ -22,7 +23,7 @@ from cspbench.zoo import registry
 
 
 @torch.no_grad()
-def start(module: fx.GraphModule, network: Network, recipe: Recipe) -> None:
+def start(module: nn.Module, network: Network, recipe: Recipe) -> None:
     """Draw every array as Darknet does, in place, with torch's global generator.
 
     Rolling means and variances are 0, so that a network needs some hundred iterations before it can be evaluated.
@@ -63,7 +64,7 @@ def from_file(path: Path, network: Network, original: Network, clear: bool) -> t
 
 
 @torch.no_grad()
-def load(module: fx.GraphModule, network: Network, source: Source) -> None:
+def load(module: nn.Module, network: Architecture, source: Source) -> None:
     """Copy a file's arrays into a module that `start` has drawn, but for the layers that it lacks."""
     for index, role, _, tensor in stored(module, network):
         if index not in source.missing:

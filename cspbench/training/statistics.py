@@ -70,7 +70,8 @@ def _normalised(x: Tensor, norm: nn.BatchNorm2d, kept: BatchNorm | SharingBatchN
 class Statistics:
     """The batch norms of a module whose running statistics change."""
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, momentum: float = MOMENTUM) -> None:
+        self.momentum = momentum
         parts = [part for part in module.modules() if isinstance(part, BatchNorm | SharingBatchNorm)]
         self._kept = [tensor for part in parts for tensor in (part.batch_mean, part.batch_var)]
         self.running: list[Tensor] = []
@@ -104,7 +105,7 @@ class Statistics:
         new = torch.split(taken, [len(kept) for kept in self._kept])
         if self._shared:  # one running statistic may change twice
             for running, batch in zip(self.running, new, strict=True):
-                running.mul_(1 - MOMENTUM).add_(batch, alpha=MOMENTUM)
+                running.mul_(1 - self.momentum).add_(batch, alpha=self.momentum)
         else:
-            torch._foreach_mul_(self.running, 1 - MOMENTUM)
-            torch._foreach_add_(self.running, new, alpha=MOMENTUM)
+            torch._foreach_mul_(self.running, 1 - self.momentum)
+            torch._foreach_add_(self.running, new, alpha=self.momentum)

@@ -9,15 +9,19 @@ from typing import Literal
 
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.io import argument_path
+from cspbench.network.modular.network import ModuleNetwork
 from cspbench.network.network import Network
 from cspbench.training.evaluated import Result, evaluate
-from cspbench.training.recipes.chosen import Chosen, of_cfg, of_name, of_network, with_settings
+from cspbench.training.modular.chosen import AnyChosen, of_module, with_module_settings
+from cspbench.training.recipes.chosen import of_cfg, of_name, of_network, row_of, with_settings
 from cspbench.training.run import session
+from cspbench.training.run.modular import refuse
 from cspbench.training.run.options import Options, Trained
+from cspbench.zoo import registry
 
 
 def train(
-    model: str | Path | Network,
+    model: str | Path | Network | ModuleNetwork,
     data: str | Path,
     run: str | Path = "training",
     *,
@@ -38,7 +42,7 @@ def train(
     execution: Execution | None = None,
     listener: Listener = SILENT,
 ) -> Trained:
-    """Train a network as Darknet does, and evaluate it; a run that was interrupted is resumed by the same call.
+    """Train a network as Darknet does, or a YOLOX as Megvii does, and evaluate it; the same call resumes a run.
 
     `model` is a catalogue's name, a published row (TABLE:ROW), a .cfg file, or a `Network`. The recipe is that of the
     cfg's [net], or the published one, with `settings` as "key=value"; `iterations` or `epochs` stands for max_batches.
@@ -68,7 +72,7 @@ def train(
         execution=execution or Execution(),
     )
 
-    def measured(chosen: Chosen, file: Path) -> Result | None:
+    def measured(chosen: AnyChosen, file: Path) -> Result | None:
         return evaluate(chosen, data, file, replace(options.execution, compiled=False), allow_bad, listener)
 
     number = [f"subdivisions={subdivisions}"] if isinstance(subdivisions, int) else []
@@ -76,9 +80,18 @@ def train(
 
 
 def choose(
-    model: str | Path | Network, settings: Sequence[str] = (), freeze: int = 0, era: str | None = None
-) -> Chosen:
+    model: str | Path | Network | ModuleNetwork, settings: Sequence[str] = (), freeze: int = 0, era: str | None = None
+) -> AnyChosen:
     """The network and recipe that `train` takes; raises `UsageError` for an unknown name, `DefinitionError`."""
+    row = None
+    if isinstance(model, str) and not registry.is_file(model):
+        architecture = registry.model(model).architecture()
+        if isinstance(architecture, ModuleNetwork):
+            row = row_of(model)
+            model = architecture
+    if isinstance(model, ModuleNetwork):
+        refuse({"--freeze": freeze})
+        return with_module_settings(of_module(model, row, era), settings)
     if isinstance(model, Network):
         chosen = of_network(model)
     else:

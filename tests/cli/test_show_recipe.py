@@ -33,3 +33,13 @@ def test_a_training_without_an_end_has_no_cost(tmp_path: Path) -> None:
     assert json.loads(command("show", str(file), "--recipe", "--format", "json").stdout)["estimated"] is None
     assert "Estimated" not in command("show", str(file), "--recipe").stdout
     assert "estimated" not in command("show", str(file), "--recipe", "--format", "csv").stdout.lower()
+
+
+def test_of_a_yolox() -> None:
+    text = command("show", "yolox-nano", "--recipe").stdout
+    assert text.startswith("# yolox-nano, trained with Megvii's code of august2021\n")
+    assert "| mosaic=0.5 | Megvii's code, august2021 |" in text
+    assert "GPU hours" in text
+    about = json.loads(command("show", "yolox-nano-legacy", "--recipe", "--format", "json").stdout)
+    assert about["era"] == "july2021"
+    assert {"setting": "mosaic=1", "source": "Megvii's code, july2021"} in about["settings"]

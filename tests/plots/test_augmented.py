@@ -47,8 +47,11 @@ def test_a_detectors_pictures(tmp_path: Path) -> None:
     assert len(augmented.preview(batches, images.names, tmp_path / "out")) == 16
 
 
-def test_the_objects_of_a_picture() -> None:
+def test_the_objects_of_a_picture(tmp_path: Path) -> None:
+    detection.write(tmp_path / "set", images=1)
+    images = open_detector_images(tmp_path / "set")
     truths = np.zeros((3, 6), np.float32)
     truths[0] = 0.5, 0.5, 0.25, 0.5, 1, 0
-    boxes = augmented._objects(truths, "ab", np.zeros((4, 8, 3), np.uint8))
+    batches = DetectorMiniBatches(images, detector.Augmentation(2), Layout(0, 1), Sizes(96, 96))
+    boxes = augmented._boxes(batches.objects(truths, (4, 8)), "ab")
     assert [(box.category, box.bbox) for box in boxes] == [("b", (3, 1, 2, 2))]

@@ -12,7 +12,7 @@ import pytest
 from refusals import refuses
 
 from cspbench.training.folder import Folder
-from cspbench.training.iteration import Update
+from cspbench.training.learner import Update
 from cspbench.training.loop import Standing
 from cspbench.training.run import monitor, scalars
 from cspbench.training.run.monitor import Monitor

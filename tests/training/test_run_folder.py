@@ -120,7 +120,7 @@ def test_links_in_the_place_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for name in names:
         (run / name).symlink_to(outside)
     (run / "checkpoint.safetensors").unlink()  # with it there would be a run to resume
-    monkeypatch.setattr(evaluations, "figure", lambda _: 0.5)
+    monkeypatch.setattr(evaluations, "figure", lambda *_: 0.5)
     result: Any = object()
     train(*work, run, replace(SMALL, eval_every=1), evaluate=lambda *_: result)
     assert outside.read_bytes() == b"precious"

@@ -21,10 +21,17 @@ from cspbench.network import cfg
 from cspbench.network.era import Era
 from cspbench.network.recipe import YoloRecipe
 from cspbench.training import evaluated
+from cspbench.training.recipes.chosen import Chosen
 from cspbench.training.train import choose
 from cspbench.zoo import registry
 
 HERE = Execution(workers=0, device="cpu", command=("cspbench", "train"))
+
+
+def darknets(*arguments: Any) -> Chosen:
+    chosen = choose(*arguments)
+    assert isinstance(chosen, Chosen)
+    return chosen
 
 
 def test_train_and_evaluate(tmp_path: Path) -> None:
@@ -52,6 +59,7 @@ def test_a_detector_with_settings(tmp_path: Path) -> None:
     assert isinstance(trained.result, DetectionResult)
     assert {"yolo.iou_loss=mse", "max_batches=1"} <= {*trained.record.settings}
     assert trained.record.era == "oct2019"
+    assert isinstance(trained.chosen, Chosen)
     assert trained.chosen.recipe.untrained == 1
     metrics = trained.result.metrics
     for ap50, wanted in ((Decimal("12.5"), 12.5), (None, 0.0)):
@@ -66,7 +74,7 @@ def test_the_best_may_be_the_final_one(tmp_path: Path, monkeypatch: pytest.Monke
     _, _, net, _, data, *_ = classifier(tmp_path)
     for name, figures, best in (("up", [0.1, 0.3], "final"), ("down", [0.3, 0.1], "last")):
         drawn = iter(figures)
-        monkeypatch.setattr("cspbench.training.run.evaluations.figure", lambda result, drawn=drawn: next(drawn))
+        monkeypatch.setattr("cspbench.training.run.evaluations.figure", lambda result, key, drawn=drawn: next(drawn))
         run = tmp_path / name
         cspbench.train(net, data, run, iterations=3, eval_every=2, save_every=2, execution=HERE)
         final = (run / "net_final.weights").read_bytes()
@@ -125,13 +133,13 @@ def test_a_log_has_averages_as_darknet_prints_them(tmp_path: Path) -> None:
 
 def test_what_a_model_may_be(tmp_path: Path) -> None:
     (tmp_path / "net.text").write_text(CLASSIFIER)  # a Path is a cfg file, whatever its name
-    assert choose(tmp_path / "net.text").recipe.net.learning_rate == 0.02
+    assert darknets(tmp_path / "net.text").recipe.net.learning_rate == 0.02
     network = cfg.parse(CLASSIFIER, "csresnext50").network
-    own = choose(network)
+    own = darknets(network)
     assert (own.network, own.recipe.net.max_batches, len(own.notes)) == (network, 0, 1)
-    chosen = choose(registry.model("csresnext50").build())
+    chosen = darknets(registry.model("csresnext50").build())
     assert (chosen.recipe.net.max_batches, chosen.notes) == (800_000, ())
-    row = choose("coco-loss:cspresnext50-panet-spp-512-giou", ["max=90"], 2, "head")
+    row = darknets("coco-loss:cspresnext50-panet-spp-512-giou", ["max=90"], 2, "head")
     last = row.recipe.layers[-1]
     assert isinstance(last, YoloRecipe)
     assert (last.max_boxes, row.recipe.untrained, row.era) == (90, 2, Era.HEAD)

@@ -29,7 +29,7 @@ UNREADABLE = np.zeros((10, 10, 3), np.uint8)
 
 
 class MiniBatch(NamedTuple):
-    """Pictures x, float32 (N, 3, H, W) from 0 to 1 in RGB, channels last, and labels y.
+    """Pictures x, float32 (N, 3, H, W) in channels last memory, and labels y. For Darknet x is from 0 to 1 in RGB.
 
     For a classifier y is float32 (N, classes), for a detector (N, most, 6): x, y, width, height, class, number; the
     truths of a picture end at the first row with x = 0. `errors` are those of images that could not be read.
@@ -59,12 +59,33 @@ class Layout:
 class MiniBatches(ABC):
     """The mini-batches of a run; the same in every process."""
 
-    def __init__(self, layout: Layout, threads: int) -> None:
+    def __init__(self, layout: Layout) -> None:
         self.layout = layout
+
+    @abstractmethod
+    def make(self, iteration: int, subdivision: int) -> MiniBatch:
+        """Mini-batch `subdivision`, from 0, of an iteration, from 1."""
+
+    def pixels(self, picture: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """A picture (3, H, W) as RGB pixels (H, W, 3)."""
+        return np.rint(picture.transpose(1, 2, 0) * 255).astype(np.uint8)
+
+    def objects(self, labels: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+        """A detector's labels as rows of class, centre x, y, width and height in pixels of a picture of `size`."""
+        ends = np.flatnonzero(labels[:, 0] == 0)
+        own = labels[: ends[0]] if len(ends) else labels
+        rows: NDArray[np.float32] = own[:, [4, 0, 1, 2, 3]] * np.array([1, *(size[1], size[0]) * 2], np.float32)
+        return rows
+
+
+class DarknetMiniBatches(MiniBatches):
+    """Darknet's, whose pictures are made in chunks."""
+
+    def __init__(self, layout: Layout, threads: int) -> None:
+        super().__init__(layout)
         self.chunks = chunks.chunks(layout.images * layout.subdivisions, threads)
 
     def make(self, iteration: int, subdivision: int) -> MiniBatch:
-        """Mini-batch `subdivision`, from 0, of an iteration, from 1."""
         size, count = self.size(iteration), self.layout.images
         x = torch.empty((count, 3, size[1], size[0]), memory_format=torch.channels_last)
         y = self.labels(count)
@@ -94,7 +115,7 @@ class MiniBatches(ABC):
         """The pictures of a chunk at these places, and their labels."""
 
 
-class ClassifierMiniBatches(MiniBatches):
+class ClassifierMiniBatches(DarknetMiniBatches):
     """A classifier's pictures."""
 
     def __init__(self, images: ClassifierImages, augmentation: classifier.Augmentation, layout: Layout) -> None:
@@ -111,14 +132,14 @@ class ClassifierMiniBatches(MiniBatches):
         self, draws: Counter, chunk: Chunk, places: range, size: tuple[int, int], errors: list[BadImageError]
     ) -> list[tuple[Tensor, Tensor]]:
         plans = classifier.plan(draws, self.augmentation, chunk.images, len(self.images.images))
-        load = _Loading(self.images.images, errors)
+        load = Loading(self.images.images, errors)
         return [classifier.mixed(plans[place], self.augmentation, load, self._label) for place in places]
 
     def _label(self, image: int) -> Tensor:
         return classifier.label_of(self.images.of(image), len(self.images.names), self.augmentation.smoothing)
 
 
-class DetectorMiniBatches(MiniBatches):
+class DetectorMiniBatches(DarknetMiniBatches):
     """A detector's pictures, in the sizes of the run."""
 
     def __init__(
@@ -139,12 +160,12 @@ class DetectorMiniBatches(MiniBatches):
     ) -> list[tuple[Tensor, Tensor]]:
         images = len(self.images.images)
         plans = detector.plan(draws, self.augmentation, chunk.images, images, size, self.images.count)
-        load = _Loading(self.images.images, errors)
+        load = Loading(self.images.images, errors)
         made = (detector.picture(plans[place], self.augmentation, size, load, self.images.of) for place in places)
         return [(picture, torch.from_numpy(truths)) for picture, truths in made]
 
 
-class _Loading:
+class Loading:
     """Images by number; one that cannot be read is black, and its error is noted."""
 
     def __init__(self, images: StoredImages, errors: list[BadImageError]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import Field, fields, replace
 from typing import Any
 
@@ -31,7 +31,7 @@ def changed(
     layers = list(recipe.layers)
     size = list(network.input[1:])
     for setting in settings:
-        key, text = _split(setting, origin)
+        key, text = split(setting, origin)
         kind, _, name = key.rpartition(".")
         section = Section(kind or "net", origin, 1, notes, set(), {name: ("".join(text.split()), 1)})
         try:
@@ -46,7 +46,7 @@ def changed(
                 index for index, layer in enumerate(layers) if kind in ("", layer.kind) and name in _fields(layer)
             ]
             if kind == "net" or not having:
-                raise _unknown(key, recipe, origin)
+                raise unknown(key, _keys(recipe), origin)
             for index in having:
                 item = _fields(layers[index])[name]
                 layers[index] = replace(layers[index], **{item.name: value(section, item)})
@@ -62,7 +62,8 @@ def changed(
     return network, Recipe(whole, tuple(layers)), tuple(notes)
 
 
-def _split(setting: str, origin: str) -> tuple[str, str]:
+def split(setting: str, origin: str) -> tuple[str, str]:
+    """Key and text of a setting. Raises `UsageError`."""
     key, equals, text = setting.partition("=")
     if not (key and equals and text.strip()):
         raise UsageError(
@@ -81,10 +82,15 @@ def _fields(part: NetRecipe | LayerRecipe) -> dict[str, Field[Any]]:
     return {NAMES.get(item.name, item.name): item for item in fields(part) if item.name != "unsupported"}
 
 
-def _unknown(key: str, recipe: Recipe, origin: str) -> UsageError:
+def _keys(recipe: Recipe) -> set[str]:
     known = {*_fields(recipe.net), *SIZES}
     for layer in recipe.layers:
         known |= _fields(layer).keys()
+    return known
+
+
+def unknown(key: str, known: Collection[str], origin: str) -> UsageError:
+    """The error for a key that is none of the `known` ones."""
     near = difflib.get_close_matches(key.rpartition(".")[2], sorted(known), 3)
     return UsageError(
         "usage.unknown-setting",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor, nn
 
 from cspbench.evaluation.execution import Listener
 from cspbench.inference.footprint import out_of_memory
@@ -16,7 +16,7 @@ SIZES = 64
 Module = Callable[[Tensor], Any]
 
 
-def compiled(module: fx.GraphModule) -> Module:
+def compiled(module: nn.Module) -> Module:
     """The module's forward and backward pass by torch's compiler: the same arrays, other roundings.
 
     Every input size is compiled for itself, so that the numbers do not depend on the sizes before.

@@ -50,6 +50,10 @@ class Chosen:
     """What the command changes but the number of iterations, as key=value: settings, frozen layers, era."""
 
     @property
+    def subdivisions(self) -> int:
+        return self.recipe.net.subdivisions
+
+    @property
     def detects(self) -> bool:
         return bool(self.network.detections)
 
@@ -84,14 +88,14 @@ def of_name(name: str) -> Chosen:
     if registry.is_file(name):
         return of_cfg(name)
     model = registry.model(name)
-    row = _row(name)
+    row = row_of(name)
     published = of_model(model.name, model.build(), row)
     network, recipe = published.network, published.recipe
     about = row, published.sources, published.unknown, model.warnings
     return Chosen(network, recipe, published.era, network, *about, iterations=recipe.net.max_batches)
 
 
-def _row(name: str) -> Row | None:
+def row_of(name: str) -> Row | None:
     """The row that TABLE:ROW names."""
     table, colon, _ = name.partition(":")
     if not colon or table not in tables.names(kind=None):

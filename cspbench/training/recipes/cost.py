@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from cspbench.network.counting import ledger
 from cspbench.training import augmentation
+from cspbench.training.modular.chosen import ModuleChosen
+from cspbench.training.modular.recipe import STEP
 from cspbench.training.recipes.chosen import Chosen
 
 GPU = "V100, fp32"
@@ -21,6 +23,8 @@ THROUGHPUT = 367 * 3 * 2 * 4.09e9
 (224 x 224 pixels, 4.09 G multiply-adds) on one V100 16 GB in fp32, with PyTorch in the container 21.03."""
 PASSES = 3
 """A forward and a backward pass, in forward passes."""
+COCO = 118_287
+"""Images of COCO's train2017."""
 SIZES = 1000
 """Iterations, evenly over the run, whose input sizes stand for all."""
 
@@ -67,6 +71,16 @@ def estimate(chosen: Chosen) -> Estimate | None:
         times * ledger(chosen.network.resized(height, width)).total("conv") for (width, height), times in sizes.items()
     )
     return Estimate(net.images * net.max_batches, total / sizes.total())
+
+
+def estimate_module(chosen: ModuleChosen) -> Estimate:
+    """The estimate for a recipe on `COCO` images; operations are proportional to the area of the input."""
+    _, height, width = chosen.network.input
+    recipe = chosen.recipe
+    own = ledger(chosen.network).total("conv") / (height * width)
+    low, high = recipe.sizes
+    areas = [(STEP * side) ** 2 * recipe.width / recipe.height for side in range(low, high + 1)]
+    return Estimate(round(COCO * recipe.epochs), own * sum(areas) / len(areas))
 
 
 def _sizes(chosen: Chosen) -> Counter[tuple[int, int]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cspbench.inference.distributed import barrier
-from cspbench.training.evaluated import Result, figure
+from cspbench.training.evaluated import Result, deciding, figure
 from cspbench.training.folder import Folder
 from cspbench.training.loop import Loop
-from cspbench.training.recipes.chosen import Chosen
+from cspbench.training.modular.chosen import AnyChosen
 from cspbench.training.run.monitor import Monitor
 from cspbench.training.run.options import Evaluate
 
@@ -20,7 +20,7 @@ class Evaluations:
     `monitor` is that of the first process.
     """
 
-    chosen: Chosen
+    chosen: AnyChosen
     loop: Loop
     folder: Folder
     measure: Evaluate
@@ -44,7 +44,7 @@ class Evaluations:
         result = self.measure(self.chosen, self.folder.weights(kind))
         if result is None or self.loop.folder is None:
             return result
-        value = figure(result)
+        value = figure(result, deciding(self.chosen))
         if self.every and value > max((earlier for _, earlier in self.folder.evaluations()), default=-1.0):
             self.folder.copy(kind, "best")
         self.folder.note_evaluation(iteration, value)

@@ -12,9 +12,9 @@ from cspbench.evaluation.execution import Execution
 from cspbench.retrained.record import Training
 from cspbench.training.evaluated import Result
 from cspbench.training.loop import Standing
-from cspbench.training.recipes.chosen import Chosen
+from cspbench.training.modular.chosen import AnyChosen
 
-Evaluate = Callable[[Chosen, Path], Result | None]
+Evaluate = Callable[[AnyChosen, Path], Result | None]
 """Evaluates a weight file; None in all processes but the first, and for data without images for it."""
 
 
@@ -65,7 +65,7 @@ class Trained:
     evaluation of the final weights, if there was one.
     """
 
-    chosen: Chosen
+    chosen: AnyChosen
     weights: Path
     record: Training
     standing: Standing | None

@@ -16,6 +16,7 @@ from cspbench.retrained.record import Start
 from cspbench.training import augmentation
 from cspbench.training.iteration import check
 from cspbench.training.losses.layers import losses
+from cspbench.training.modular.chosen import AnyChosen, ModuleChosen, for_module_images
 from cspbench.training.recipes.chosen import Chosen, Images, for_images
 from cspbench.training.run.options import Options
 
@@ -38,11 +39,13 @@ def mini_batches(chosen: Chosen, images: Images, seed: int) -> MiniBatches:
     return DetectorMiniBatches(images, augmentation.of_detector(chosen.network, chosen.recipe), layout, sizes)
 
 
-def prepared(chosen: Chosen, data: str | Path, options: Options, listener: Listener) -> tuple[Chosen, Images]:
+def prepared(chosen: AnyChosen, data: str | Path, options: Options, listener: Listener) -> tuple[AnyChosen, Images]:
     """The images, and the network with a head for their classes, with its number of iterations.
 
     Raises `DefinitionError` for a network that cannot be trained, before any image is read.
     """
+    if isinstance(chosen, ModuleChosen):
+        return _prepared_module(chosen, data, options, listener)
     check(chosen.network, chosen.recipe)
     losses(chosen.network, chosen.recipe, chosen.era)
     images = open_images(chosen, data, options.allow_bad)
@@ -63,6 +66,16 @@ def prepared(chosen: Chosen, data: str | Path, options: Options, listener: Liste
             found=f"max_batches={chosen.recipe.net.max_batches}",
             remedy="Name the number of iterations",
         )
+    return chosen, images
+
+
+def _prepared_module(
+    chosen: ModuleChosen, data: str | Path, options: Options, listener: Listener
+) -> tuple[ModuleChosen, Images]:
+    images = open_detector_images(data, classes=chosen.network.design.classes, allowed=options.allow_bad)
+    chosen = for_module_images(chosen, images, options.iterations, options.epochs)
+    for note in (*images.notes, *chosen.notes):
+        listener.note(note)
     return chosen, images
 
 

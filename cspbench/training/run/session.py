@@ -16,33 +16,26 @@ from cspbench.inference.engine import DTYPES, choose_device, exact_arithmetic
 from cspbench.inference.memory import keep_freed_memory
 from cspbench.io import argument_path
 from cspbench.lock import exclusive
-from cspbench.models.sources import Source
 from cspbench.results import sessions
-from cspbench.retrained.record import Start
 from cspbench.training.checkpoint import NO_AVERAGE, restore
 from cspbench.training.distributed import Share
 from cspbench.training.evaluated import metric
 from cspbench.training.folder import Folder
-from cspbench.training.hardware import compilation, precision, subdivisions
-from cspbench.training.iteration import Trainer
+from cspbench.training.hardware import compilation, precision
 from cspbench.training.loader import Loader
 from cspbench.training.loop import Loop, Standing
-from cspbench.training.losses.layers import losses
-from cspbench.training.module import to_training_module
-from cspbench.training.recipes.chosen import Chosen, Images
-from cspbench.training.record import record
+from cspbench.training.modular.chosen import AnyChosen
 from cspbench.training.run import scalars
 from cspbench.training.run.evaluations import Evaluations
 from cspbench.training.run.monitor import Monitor
 from cspbench.training.run.options import Evaluate, Options, Trained
-from cspbench.training.run.preparation import check_end, mini_batches, prepared
-from cspbench.training.start import from_file, load, start
-
-DRAWN = Start(None, 0, 0)
+from cspbench.training.run.preparation import prepared
+from cspbench.training.run.procedure import Procedure
+from cspbench.training.run.procedures import procedure
 
 
 def train(
-    chosen: Chosen,
+    chosen: AnyChosen,
     data: str | Path,
     run: str | Path,
     options: Options | None = None,
@@ -63,110 +56,54 @@ def train(
     path = argument_path("run", run)
     precision.check(device, DTYPES[options.execution.precision])
     if not options.fit:
-        share.check(chosen.recipe.net.subdivisions)
+        share.check(chosen.subdivisions)
     chosen, images = prepared(chosen, data, options, listener)
-    footprint.check(chosen.network)
-    source, begun = None, DRAWN
-    if options.weights is not None:
-        source, begun = from_file(options.weights, chosen.network, chosen.original, options.clear)
-        for topic, words in source.weights.said.items():
-            listener.note(f"{options.weights}: {topic} {words}")
-        if source.missing:
-            listener.note(source.warning(chosen.network))
-    check_end(chosen, begun, options)
+    work = procedure(chosen, images, options, listener)
     session = sessions.session(options.execution.command_line, device=str(device), when=sessions.now())
-    folder, first = Folder(path, _stem(chosen)), share.number == 0
+    folder, first = Folder(path, work.network.name.replace("/", "-"), work.suffix), share.number == 0
     lock = exclusive(path / ".lock", remedy="Wait for it to end, or choose another --run") if first else nullcontext()
-    with lock, footprint.enough_memory(f"the training of {chosen.network.name}"):
+    with lock, footprint.enough_memory(f"the training of {work.network.name}"):
         init((share.number, share.count))
-        recipe = chosen.recipe.net
-        if options.fit:
-            chosen = subdivisions.settled(chosen, folder, device, DTYPES[options.execution.precision], share, listener)
+        work.settled(folder, device, share, listener)
         compiled = options.execution.compiled and compilation.available(device, listener)
-        new = record(
-            chosen,
-            images,
-            begun,
-            exact=options.exact,
-            seed=options.seed,
-            precision=options.execution.precision,
-            compiled=compiled,
-            recipe=recipe,
-            session=session,
-        )
+        new = work.record(session, compiled=compiled)
         if first:
-            folder.begin(new, chosen.network, chosen.recipe)
+            folder.begin(new, work.cfg)
         barrier((share.number, share.count), "the first process to begin the run")
-        loop = _loop(chosen, images, source, begun, options, folder, share, device, compiled)
+        loop = _loop(work, options, folder, share, device, compiled)
         barrier((share.number, share.count), "the other processes to begin")
         if first:
             folder.keep(loop.trainer.iteration)
-            if loop.trainer.seen > begun.seen:
+            if loop.trainer.seen > work.begun.seen:
                 listener.note(f"{path}: resumed after iteration {loop.trainer.iteration}")
         watching = _monitor(chosen, folder, loop, options, listener) if first else nullcontext()
         with _resumable(path, options.execution, listener if first else None), watching as monitor:
             evaluations = evaluate and Evaluations(chosen, loop, folder, evaluate, options.eval_every, monitor)
             standing = _run(loop, listener, monitor, evaluations)
             if first:
-                _finish(chosen, loop, folder)
+                folder.write("final", loop.trainer.written(), work.network, loop.trainer.seen)
+                work.finish(loop.trainer, folder)
             barrier((share.number, share.count), "the first process to write the weights")
             result = evaluations.final() if evaluations else None
         return Trained(chosen, folder.weights("final"), new, standing, result)
 
 
-def _stem(chosen: Chosen) -> str:
-    return chosen.network.name.replace("/", "-")
-
-
 def _loop(
-    chosen: Chosen,
-    images: Images,
-    source: Source | None,
-    begun: Start,
-    options: Options,
-    folder: Folder,
-    share: Share,
-    device: torch.device,
-    compiled: bool,
+    work: Procedure, options: Options, folder: Folder, share: Share, device: torch.device, compiled: bool
 ) -> Loop:
     """The loop, at its beginning or where the checkpoint is."""
-    network, recipe = chosen.network, chosen.recipe
     exact_arithmetic()
     if device.type == "cpu":
         keep_freed_memory()
-    module = to_training_module(network, recipe, losses(network, recipe, chosen.era))
-    torch.manual_seed(options.seed)
-    start(module, network, recipe)
-    if source is not None:
-        load(module, network, source)
-    module = module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    trainer = Trainer(
-        network,
-        recipe,
-        chosen.era,
-        exact=options.exact,
-        module=module,
-        seed=options.seed,
-        precision=DTYPES[options.execution.precision],
-        compiled=compiled,
-    )
-    trainer.seen = begun.seen
+    trainer = work.learner(device, compiled=compiled)
     average = restore(folder.checkpoint, trainer) if folder.checkpoint.is_file() else NO_AVERAGE
     _, workers = options.execution.batch_and_workers(device)
-    loader = Loader(mini_batches(chosen, images, options.seed), workers, options.allow_bad)
-    return Loop(
-        trainer,
-        loader,
-        share,
-        folder if share.number == 0 else None,
-        options.seed,
-        recipe.net.max_batches,
-        options.every,
-        average,
-    )
+    loader = Loader(work.mini_batches(), workers, options.allow_bad)
+    own = folder if share.number == 0 else None
+    return Loop(trainer, loader, share, own, options.seed, work.last, options.every, average)
 
 
-def _monitor(chosen: Chosen, folder: Folder, loop: Loop, options: Options, listener: Listener) -> Monitor:
+def _monitor(chosen: AnyChosen, folder: Folder, loop: Loop, options: Options, listener: Listener) -> Monitor:
     name, percent = metric(chosen)
     title = f"{chosen.network.name}, retrained with seed {options.seed}"
     files = scalars.Scalars(folder.path / scalars.FOLDER, loop.trainer.iteration + 1) if options.tensorboard else None
@@ -190,17 +127,6 @@ def _run(loop: Loop, listener: Listener, monitor: Monitor | None, evaluations: E
 
         loop.run(reached, evaluations.after if evaluations else None)
     return last[0] if last else None
-
-
-def _finish(chosen: Chosen, loop: Loop, folder: Folder) -> None:
-    trainer = loop.trainer
-    folder.write("final", trainer.module, chosen.network, trainer.seen)
-    if trainer.average.arrays:
-        parameters = dict(trainer.module.named_parameters())
-        with torch.no_grad():
-            for name, values in trainer.average.arrays.items():
-                parameters[name].copy_(values)
-        folder.write("ema", trainer.module, chosen.network, trainer.seen)
 
 
 @contextmanager

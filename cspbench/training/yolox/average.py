@@ -22,6 +22,7 @@ class Average:
 
     def __init__(self, module: nn.Module) -> None:
         self.updates = 0
+        """A resumed training sets it to its iterations."""
         self.arrays: dict[str, Tensor] = {name: array.detach().clone() for name, array in module.state_dict().items()}
 
     @torch.no_grad()

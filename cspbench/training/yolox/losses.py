@@ -10,7 +10,8 @@ from torch.nn import functional
 
 from cspbench.detection.decode_yolox import OBJECTNESS
 from cspbench.training.yolox import boxes
-from cspbench.training.yolox.assignment import assign, truths_of
+from cspbench.training.yolox.assignment import truths_of
+from cspbench.training.yolox.fixed import Fixed, positives
 from cspbench.training.yolox.rules import Rules
 
 BOX_WEIGHT = 5.0
@@ -31,7 +32,7 @@ class Losses(NamedTuple):
     """The divisor for each truth of the batch, as the original prints it."""
 
 
-def losses(raw: Tensor, labels: Tensor, at: Tensor, rules: Rules, *, l1: bool = False) -> Losses:
+def losses(raw: Tensor, labels: Tensor, at: Tensor, rules: Rules | Fixed, *, l1: bool = False) -> Losses:
     """The losses of raw outputs (N, A, 5 + classes) at the points (A, 3) for labels (N, L, 5), see `truths_of`.
 
     `l1` adds the distance of the raw box values from the truths', as the last epochs do.
@@ -43,17 +44,17 @@ def losses(raw: Tensor, labels: Tensor, at: Tensor, rules: Rules, *, l1: bool = 
     for number, of_image in enumerate(labels):
         truths = truths_of(of_image)
         count += len(truths)
-        assigned = assign(raw[number], truths, at, rules)
+        assigned = positives(raw[number], truths, at, rules)
         present[number, assigned.point] = 1
         image.append(torch.full_like(assigned.point, number))
         point.append(assigned.point)
         true.append(truths[assigned.truth])
         overlap.append(assigned.overlap)
     where = torch.cat(image), torch.cat(point)
-    truth, positives = torch.cat(true), len(where[0])
+    truth, taken = torch.cat(true), len(where[0])
     own = raw[where]
     aim = functional.one_hot(truth[:, 0].long(), raw.shape[2] - OBJECTNESS - 1) * torch.cat(overlap)[:, None]
-    divisor = max(positives, 1)
+    divisor = max(taken, 1)
     box = BOX_WEIGHT * (1 - _overlap(predicted[where], truth[:, 1:]).square()).sum() / divisor
     objectness = _entropy(raw[..., OBJECTNESS], present) / divisor
     classes = _entropy(own[:, OBJECTNESS + 1 :], aim) / divisor

@@ -35,12 +35,12 @@ def groups(module: nn.Module) -> Groups:
     return found
 
 
-def sgd(module: nn.Module, rate: float = 0.0) -> SGD:
+def sgd(module: nn.Module, rate: float = 0.0, momentum: float = MOMENTUM, decay: float = DECAY) -> SGD:
     """Nesterov's SGD over the module's groups, with a rate that the schedule sets after each iteration."""
     own = groups(module)
     parts = [
         {"params": own.scales, "weight_decay": 0.0},
-        {"params": own.weights, "weight_decay": DECAY},
+        {"params": own.weights, "weight_decay": decay},
         {"params": own.biases, "weight_decay": 0.0},
     ]
-    return SGD(parts, lr=rate, momentum=MOMENTUM, nesterov=True)
+    return SGD(parts, lr=rate, momentum=momentum, nesterov=True)

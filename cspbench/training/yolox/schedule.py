@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import cos, pi
+from math import ceil, cos, pi
 
 RATE_OF_IMAGE = 0.01 / 64
 """The highest learning rate for each image of a batch, on all devices together."""
@@ -15,20 +15,21 @@ class Schedule:
 
     length: int
     batch: int = 64
-    epochs: int = 300
-    warmup: int = 5
+    epochs: float = 300
+    warmup: float = 5
     """Epochs in which the rate rises with the square of the iterations."""
-    closing: int = 15
+    closing: float = 15
     """Epochs at the end with the lowest rate."""
     lowest: float = 0.05
     """Share of the highest rate."""
+    rate: float = RATE_OF_IMAGE
 
     def after(self, iterations: int) -> float:
         """The rate that is set once so many iterations are done, for the next one.
 
         It is 0 before the first, unless there is no warm-up: that iteration changes statistics and averages only.
         """
-        highest = RATE_OF_IMAGE * self.batch
+        highest = self.rate * self.batch
         rising, level = self.warmup * self.length, (self.epochs - self.closing) * self.length
         if rising and iterations <= rising:
             return highest * (iterations / rising) ** 2
@@ -43,3 +44,7 @@ class Schedule:
         It is so from the epoch before the lowest rate on: the last 16 of 300, where `closing` is 15.
         """
         return epoch >= self.epochs - self.closing
+
+    def closing_iteration(self) -> int:
+        """The first iteration of the epochs that `closes` is true for."""
+        return (max(ceil(self.epochs - self.closing), 1) - 1) * self.length + 1

@@ -1,0 +1,210 @@
+"""How a YOLOX is trained, by the version of Megvii's code (spec yolox 0, d)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from enum import StrEnum
+from math import isfinite
+from typing import Any
+
+from cspbench.data.augment.yolox.rules import HEAD, Augmentation, Range, Scales, august_2021, july_2021
+from cspbench.errors import UsageError, brief
+from cspbench.network.cfg.settings import split, unknown
+from cspbench.training.yolox.fixed import Fixed
+from cspbench.training.yolox.rules import MMDET, R15, R25, Rules
+from cspbench.training.yolox.schedule import RATE_OF_IMAGE, Schedule
+
+STEP = 32
+"""Sides of the network's input are multiples of it."""
+ASSIGNMENTS: dict[str, Rules | Fixed] = {
+    "simota": R25,
+    "simota-r15": R15,
+    "simota-mmdet": MMDET,
+    "multi": Fixed(reach=1),
+    "centre": Fixed(reach=0),
+}
+"""By the value of `assignment`; the last two are the steps before SimOTA in the paper's roadmap."""
+HEADS = ("decoupled", "coupled")
+
+
+class Version(StrEnum):
+    """Of Megvii's code."""
+
+    JULY2021 = "july2021"
+    """Of the first weights."""
+    AUGUST2021 = "august2021"
+    """Most likely of the weights of that month."""
+    HEAD = "head"
+
+
+@dataclass(frozen=True, kw_only=True)
+class YoloxRecipe:
+    """The settings of a training; the defaults are those of s, m, l, x and DarkNet53 today."""
+
+    batch: int = 64
+    """Images of an iteration."""
+    subdivisions: int = 8
+    """Mini-batches, each with its own positives and batch norm, as each of the original's eight GPUs had."""
+    epochs: float = 300.0
+    warmup: float = 5.0
+    closing: float = 15.0
+    """Epochs at the end at the lowest rate; one epoch more is without mosaic, and with `l1`."""
+    rate_of_image: float = RATE_OF_IMAGE
+    """The learning rate for each image of a batch."""
+    lowest_rate: float = 0.05
+    momentum: float = 0.9
+    decay: float = 5e-4
+    width: int = 640
+    height: int = 640
+    sizes: tuple[int, ...] = (15, 25)
+    """Smallest and largest height of multi-scale training, in 32 pixels."""
+    mosaic: float = 1.0
+    mosaic_scale: tuple[float, ...] = (0.1, 2.0)
+    mixup: tuple[float, ...] = (0.5, 1.5)
+    """The scale of the second image; empty for none."""
+    degrees: float = 10.0
+    shear: float = 2.0
+    shift: float = 0.1
+    shortest: float = 1.0
+    early: bool = False
+    max: int = 120
+    assignment: str = "simota"
+    l1: bool = True
+    head: str = "decoupled"
+
+    def __post_init__(self) -> None:
+        """Raise `UsageError` for a number that cannot be one of these."""
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if not (least <= value and isfinite(value)):
+                raise _unfit(name, f"at least {least:g}", value)
+        if self.batch % self.subdivisions:
+            raise _unfit("batch", f"a multiple of subdivisions={self.subdivisions}", self.batch)
+        for name in ("width", "height"):
+            if getattr(self, name) % STEP:
+                raise _unfit(name, f"a multiple of {STEP}", getattr(self, name))
+        for name in ("sizes", "mosaic_scale", "mixup"):
+            pair = getattr(self, name)
+            allowed = (0, 2) if name == "mixup" else (2,)
+            if len(pair) not in allowed or any(not 0 < side < 1e4 for side in pair) or list(pair) != sorted(pair):
+                raise _unfit(name, "two rising numbers above 0", ",".join(map(str, pair)))
+        for name, values in (("assignment", tuple(ASSIGNMENTS)), ("head", HEADS)):
+            if getattr(self, name) not in values:
+                raise _unfit(name, " or ".join(values), getattr(self, name))
+
+    @property
+    def rules(self) -> Rules | Fixed:
+        """Which points learn a truth."""
+        return ASSIGNMENTS[self.assignment]
+
+    @property
+    def scales(self) -> Scales:
+        return Scales(self.sizes[0], self.sizes[1], STEP)
+
+    def augmentation(self, *, normalised: bool) -> Augmentation:
+        """Of the pictures; `normalised` ones are those of the first generation of weights."""
+        scale: Range = (self.mosaic_scale[0], self.mosaic_scale[1])
+        return Augmentation(
+            size=(self.height, self.width),
+            mosaic=self.mosaic,
+            scale=scale,
+            mixup=(self.mixup[0], self.mixup[1]) if self.mixup else None,
+            degrees=self.degrees,
+            shear=self.shear,
+            shift=self.shift,
+            shortest=self.shortest,
+            early=self.early,
+            most=self.max,
+            normalised=normalised,
+        )
+
+    def schedule(self, length: int) -> Schedule:
+        """Of a run with `length` iterations an epoch."""
+        return Schedule(
+            length, self.batch, self.epochs, self.warmup, self.closing, self.lowest_rate, self.rate_of_image
+        )
+
+
+_LEAST = {
+    **dict.fromkeys(("batch", "subdivisions", "max"), 1),
+    **dict.fromkeys(("width", "height"), STEP),
+    **dict.fromkeys(("epochs",), 1e-6),
+    **dict.fromkeys(("warmup", "closing", "rate_of_image", "lowest_rate", "momentum", "decay", "mosaic"), 0),
+    **dict.fromkeys(("degrees", "shear", "shift", "shortest"), 0),
+}
+
+
+def of_version(size: str, version: Version) -> YoloxRecipe:
+    """The recipe of the model of this size (nano, s, darknet53, ...)."""
+    rules, scales = {
+        Version.JULY2021: july_2021,
+        Version.AUGUST2021: august_2021,
+        Version.HEAD: HEAD.__getitem__,
+    }[version](size)
+    return YoloxRecipe(
+        width=rules.size[1],
+        height=rules.size[0],
+        sizes=(scales.lowest, scales.highest),
+        mosaic=rules.mosaic,
+        mosaic_scale=rules.scale,
+        mixup=rules.mixup or (),
+        shortest=rules.shortest,
+        early=rules.early,
+        assignment="simota-r15" if version is Version.HEAD else "simota",
+    )
+
+
+def pairs(recipe: YoloxRecipe) -> list[tuple[str, str]]:
+    """Keys and values, as `with_settings` reads them."""
+    return [(item.name, _text(getattr(recipe, item.name))) for item in fields(recipe)]
+
+
+def with_settings(recipe: YoloxRecipe, settings: Sequence[str], origin: str) -> YoloxRecipe:
+    """The recipe with settings as key=value. Raises `UsageError`."""
+    known = {item.name: item.default for item in fields(recipe)}
+    values: dict[str, Any] = {}
+    for setting in settings:
+        key, text = split(setting, origin)
+        if key not in known:
+            raise unknown(key, known, origin)
+        values[key] = _value(key, "".join(text.split()), known[key])
+    return replace(recipe, **values)
+
+
+def _value(key: str, text: str, default: Any) -> Any:
+    """The value of a text, by the type of the default."""
+    try:
+        match default:
+            case bool():
+                return {"0": False, "1": True}[text]
+            case int():
+                return int(text)
+            case float():
+                return float(text)
+            case tuple():
+                kind = int if key == "sizes" else float
+                return () if text in ("0", "none") else tuple(kind(part) for part in text.split(","))
+    except (ValueError, KeyError):
+        wanted = {bool: "0 or 1", int: "a whole number", float: "a number", tuple: "numbers"}[type(default)]
+        raise _unfit(key, wanted, text) from None
+    return text
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(_text(part) for part in value) or "none"
+    if isinstance(value, bool):
+        return str(int(value))
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
+def _unfit(key: str, expected: str, found: object) -> UsageError:
+    return UsageError(
+        "usage.setting-value",
+        "a setting has no such value",
+        where=key,
+        expected=expected,
+        found=brief(str(found), 80),
+        remedy="Correct --set",
+    )

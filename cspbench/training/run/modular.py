@@ -1,0 +1,138 @@
+"""The training of a module of the catalogue, as a session runs it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from cspbench.data.augment.images import DetectorImages
+from cspbench.data.augment.minibatches import Layout
+from cspbench.data.augment.yolox.minibatches import Pictures, YoloxMiniBatches
+from cspbench.errors import UsageError
+from cspbench.evaluation.execution import Listener
+from cspbench.inference import footprint
+from cspbench.inference.engine import DTYPES
+from cspbench.models.sources import Source, opened
+from cspbench.network.modular.network import ModuleNetwork
+from cspbench.network.network import digest as network_digest
+from cspbench.results.schema import Session
+from cspbench.retrained.record import Start, Training, TrainingData
+from cspbench.training.distributed import Share
+from cspbench.training.folder import Folder
+from cspbench.training.learner import Learner
+from cspbench.training.modular.chosen import ModuleChosen, shown_module
+from cspbench.training.modular.learner import ModuleLearner, prepared
+from cspbench.training.record import data_digest
+from cspbench.training.run.options import Options
+from cspbench.training.start import load
+from cspbench.training.yolox.boxes import points
+from cspbench.training.yolox.losses import losses
+from cspbench.training.yolox.optimiser import sgd
+from cspbench.weights.arrays import digest
+from cspbench.zoo import registry
+
+
+class ModuleProcedure:
+    """Of a YOLOX fitted to its images. Raises `UsageError` for options of Darknet's training, `WeightsError`."""
+
+    suffix = ".safetensors"
+    cfg = None
+
+    def __init__(self, chosen: ModuleChosen, images: DetectorImages, options: Options, listener: Listener) -> None:
+        self.chosen, self.images, self.options = chosen, images, options
+        refuse({"--subdivisions auto": options.fit, "--gradients exact": options.exact, "--clear": options.clear})
+        footprint.check(chosen.network)
+        self._source: Source | None = None
+        self.begun = Start(None, 0, 0)
+        if options.weights is not None:
+            source = opened(options.weights, chosen.network, chosen.original, registry.entry_of(chosen.original), None)
+            for topic, words in source.weights.said.items():
+                listener.note(f"{options.weights}: {topic} {words}")
+            if source.missing:
+                listener.note(source.warning(chosen.network))
+            given = sum(1 for index in range(len(chosen.network.layers)) if chosen.network.weights(index))
+            self.begun = Start(f"file:{digest(options.weights)}", given - len(source.missing), 0)
+            self._source = source
+        self.schedule = chosen.recipe.schedule(chosen.length)
+
+    @property
+    def network(self) -> ModuleNetwork:
+        return self.chosen.network
+
+    @property
+    def last(self) -> int:
+        return self.chosen.last
+
+    def settled(self, folder: Folder, device: torch.device, share: Share, listener: Listener) -> None:
+        """The mini-batches are the recipe's: each has positives and batch norm of its own."""
+
+    def record(self, session: Session, *, compiled: bool) -> Training:
+        chosen, images = self.chosen, self.images
+        return Training(
+            model=chosen.network.name,
+            row=f"{chosen.row.table}:{chosen.row.id}" if chosen.row else None,
+            network=network_digest(chosen.network),
+            recipe=chosen.digest(),
+            settings=[line["setting"] for line in shown_module(chosen)],
+            era=chosen.era.value,
+            gradients="exact",
+            seed=self.options.seed,
+            data=TrainingData(len(images.images), len(images.names), data_digest(images)),
+            start=self.begun,
+            precision=self.options.execution.precision,
+            compiled=compiled,
+            sessions=[session],
+            recipe_iterations=chosen.iterations,
+            changed=[*chosen.changed],
+        )
+
+    def learner(self, device: torch.device, *, compiled: bool) -> ModuleLearner:
+        recipe = self.chosen.recipe
+        torch.manual_seed(self.options.seed)
+        module = prepared(self.network.design.module())
+        if self._source is not None:
+            load(module, self.network, self._source)
+        module = module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return ModuleLearner(
+            self.network,
+            module,
+            self._loss,
+            sgd(module, momentum=recipe.momentum, decay=recipe.decay),
+            lambda iteration: self.schedule.after(iteration - 1),
+            images=recipe.batch,
+            subdivisions=recipe.subdivisions,
+            precision=DTYPES[self.options.execution.precision],
+            compiled=compiled,
+        )
+
+    def _loss(self, raw: Tensor, labels: Tensor, size: tuple[int, int], iteration: int) -> Tensor:
+        recipe = self.chosen.recipe
+        l1 = recipe.l1 and iteration >= self.schedule.closing_iteration()
+        return losses(raw, labels, points(size, device=raw.device), recipe.rules, l1=l1).total
+
+    def mini_batches(self) -> YoloxMiniBatches:
+        return yolox_mini_batches(self.chosen, self.images, self.options.seed)
+
+    def finish(self, learner: Learner, folder: Folder) -> None:
+        """The final weights are the average already; the others are in the checkpoint."""
+
+
+def yolox_mini_batches(chosen: ModuleChosen, images: DetectorImages, seed: int) -> YoloxMiniBatches:
+    """The mini-batches of a run."""
+    recipe = chosen.recipe
+    closing = recipe.schedule(chosen.length).closing_iteration()
+    pictures = Pictures(recipe.augmentation(normalised=chosen.normalised), recipe.scales, closing)
+    return YoloxMiniBatches(images, pictures, Layout(seed, recipe.batch, recipe.subdivisions))
+
+
+def refuse(options: dict[str, object]) -> None:
+    """Raise `UsageError` for options that only Darknet's training has."""
+    for name, value in options.items():
+        if value:
+            raise UsageError(
+                "usage.darknets-option",
+                f"{name} belongs to Darknet's training",
+                expected="a network of Darknet's layers",
+                found="a torch module of its own",
+                remedy=f"Leave {name} out",
+            )
