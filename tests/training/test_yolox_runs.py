@@ -127,8 +127,8 @@ def line(precision: torch.dtype = torch.float32) -> ModuleLearner:
         return (raw.mean() * labels.sum() * iteration).reshape(())
 
     module = prepared(Line())
-    about = {"images": 4, "subdivisions": 2}
-    return ModuleLearner(SMALL, module, loss, sgd(module), lambda at: 0.1 * at, **about, precision=precision)
+    rate = lambda at: 0.1 * at  # noqa: E731
+    return ModuleLearner(SMALL, module, loss, sgd(module), rate, images=4, subdivisions=2, precision=precision)
 
 
 PAIRS = [
