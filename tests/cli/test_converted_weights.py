@@ -15,7 +15,7 @@ MODEL = "sample-csp-classifier"
 
 
 def evaluated(folder: Path, *arguments: str) -> dict[str, Any]:
-    asked = ["eval-imagenet", "--sample", "-m", MODEL, "--limit", "8", "--format", "json", *arguments]
+    asked = ["eval-imagenet", "--sample", "-m", MODEL, "--limit", "24", "--format", "json", *arguments]
     done = processes.run(asked, folder)
     assert done.returncode == 0, done.stderr
     (result,) = json.loads(done.stdout)

@@ -98,6 +98,7 @@ def test_choices_are_the_librarys() -> None:
     from cspbench.detection.ap.average_precision import ENGINES
     from cspbench.inference import engine
     from cspbench.network.era import Era
+    from cspbench.training.modular.recipe import Version
     from cspbench.weights import catalogue
 
     assert set(get_args(choices.Precision)) == set(get_args(engine.Precision)) == {*choices.Arithmetic}
@@ -110,7 +111,7 @@ def test_choices_are_the_librarys() -> None:
     assert get_args(choices.NmsKind) == kinds
     assert get_args(choices.Split) == coco.SPLITS
     assert set(get_args(choices.Engine)) <= set(ENGINES)
-    assert get_args(choices.Era) == tuple(Era)
+    assert set(get_args(choices.Era)) == {*Era, *Version}
     assert catalogue.VARIABLE == options.WEIGHTS
 
 

@@ -25,7 +25,7 @@ def test_a_detector_says_what_it_is() -> None:
     assert (module.preset, module.strides, module.definition) == ("yolox", [8, 16, 32], "paper")
     assert module.meta.class_names[0] == "person"
     assert len(module.meta.class_names) == 80
-    assert not hasattr(module, "description")
+    assert module.description.input == (3, 416, 416)
     with torch.inference_mode():
         assert module.eval()(torch.zeros(1, 3, 32, 64)).shape == (1, 8 * 4 + 4 * 2 + 2, 85)
 

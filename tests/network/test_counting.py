@@ -139,7 +139,8 @@ def test_unknown_counting() -> None:
         ledger(POOLED).total("macs")
     assert "'macs'" in caught.value.what
     assert "conv+maxpool" in (caught.value.expected or "")
-    assert {name for _, name, _ in BY_HAND} == set(COUNTINGS)
+    # thop-2021 is of torch modules: tests/zoo/test_yolox.py
+    assert {name for _, name, _ in BY_HAND} == set(COUNTINGS) - {"thop-2021"}
 
 
 def test_which_layer_is_the_classifier() -> None:

@@ -84,7 +84,7 @@ def test_saving_the_report_shows_the_stored_times(results: Path, monkeypatch: py
 
 def test_without_times_nothing_of_them_is_there(tmp_path: Path) -> None:
     (tmp_path / "params.json").write_bytes(counts())
-    assert "Speed" not in report(tmp_path, ReportFormat.MD)
+    assert "(#speed)" not in report(tmp_path, ReportFormat.MD)
     assert 'id="speed"' not in report(tmp_path, ReportFormat.HTML)
     assert "speeds" not in json.loads(report(tmp_path, ReportFormat.JSON))
 
