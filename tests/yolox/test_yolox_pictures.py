@@ -198,6 +198,10 @@ def test_an_early_mixup_leaves_small_rests_out() -> None:
     pixels, boxes = mixed(own, (other[0], theirs[1:]), Partner(0, 1.0, (0, 0), False), early=False)
     assert (pixels == 75).all()
     assert boxes[:, 4].tolist() == [1, 3]
+    # of 40 x 40 pixels 10 x 32 are seen, which is no more than a fifth, or 11 x 32
+    for offset, kept in ((30, [1]), (29, [1, 2])):
+        _, boxes = mixed(own, (other[0], theirs[:1]), Partner(0, 2.0, (offset, 0), False), early=True)
+        assert boxes[:, 4].tolist() == kept
 
 
 def test_what_is_drawn_for_mixup() -> None:
@@ -215,7 +219,7 @@ def test_colours_by_hand() -> None:
     assert red == [pytest.approx(115, abs=1), pytest.approx(115, abs=1), 230]  # blue: -60 goes round to 120
     assert grey == [40, 40, 40]
     assert recoloured(image, Colour(shifts=(0, 0, 250)))[0, 1].tolist() == [255] * 3
-    assert recoloured(image, Colour(factors=(1, 0, 0.25)))[0].tolist() == [[50] * 3, [2] * 3]  # 2.5 is cut
+    assert recoloured(image, Colour(factors=(1, 0, 0.275)))[0].tolist() == [[55] * 3, [2] * 3]  # 2.75 is cut
     assert recoloured(image, Colour(factors=(1, 9, 1)))[0, 0].tolist() == [200, 0, 0]
 
 
@@ -333,6 +337,9 @@ def test_an_early_mosaic_drops_boxes_of_which_little_is_left() -> None:
     assert found(True, SMALL) == [1]
     # today the top left corner stays in place
     assert found(False, SMALL) == [2, 1]
+    # what the scale alone takes does not count: 0.4 of both sides are 0.16 of the area
+    drawn = Mosaic((1, 1, 1), (48, 32), Affine(0, 0.4, (0, 0), (0, 0)), None)
+    assert found(True, SMALL) == [2, 1]
 
 
 @settings(max_examples=30)
@@ -379,6 +386,14 @@ def test_how_often_there_is_a_mosaic() -> None:
     assert share(rules.HEAD["s"][0].closing()) == 0
     assert abs(share(rules.HEAD["nano"][0]) - 0.5) < 0.1
     assert share(rules.july_2021("nano")[0]) == 1
+
+
+def test_where_four_images_meet() -> None:
+    plans = [plan(Counter(1, number), SMALL, 0, 3, lambda _: 1).mosaic for number in range(300)]
+    points = np.array([drawn.point for drawn in plans if drawn is not None])
+    # from one half to three halves of 48 and 32
+    assert (np.abs(points.min(0) - [24, 16]) <= 1).all()
+    assert (np.abs(points.max(0) - [71, 47]) <= 1).all()
 
 
 def test_the_versions_by_the_specification() -> None:
