@@ -122,13 +122,13 @@ def _cell(metric: str, counted: CountedRow, cell: CountedCell, session: Session)
 
 def _claim(metric: str, cell: CountedCell) -> Cell:
     """The claim as recorded; unpublished if it cannot be parsed."""
-    suffix = re.match(r"[0-9.]+([^ (]*)", cell.printed, re.ASCII)
+    suffix = re.match(r"[0-9.]+( ?[^ (]+)?", cell.printed, re.ASCII)
     column = Column(
         METRICS[metric].header,
         "metric",
         metric,
         cell.unit,
-        suffix[1] if suffix else "",
+        (suffix and suffix[1]) or "",
         cell.counting,
         cell.rounding,  # type: ignore[arg-type]
     )
