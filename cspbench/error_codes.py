@@ -380,7 +380,7 @@ CODES = {
     "usage.training-precision": "The device cannot train in the requested precision.",
     "usage.two-countings": "Two counting rules for the same metric were requested.",
     "usage.two-networks": "Both --cfg and a model name were given.",
-    "usage.undecoded-head": "The boxes of a detector have a form that nobody published how to read.",
+    "usage.undecoded-head": "The boxes of a detector cannot be decoded, since their anchors are unpublished.",
     "usage.undefined-network": "The row has no network definition.",
     "usage.unknown-class-order": "The class order is unknown.",
     "usage.unknown-counting": "The counting is unknown.",

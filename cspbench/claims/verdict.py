@@ -39,7 +39,7 @@ class Reason(StrEnum):
     PARTIAL = "partial"  # a part of the claim's images that is not a random one
     AWAITING_SERVER = "awaiting-server"
     HARDWARE = "hardware"
-    UNVERIFIED = "unverified"  # nobody has read the claim in its document
+    UNVERIFIED = "unverified"  # the claim is not confirmed by its document
     NOT_RUN = "not-run"  # possible here, but not run yet
 
 
@@ -100,7 +100,7 @@ class Verdict:
 
 
 def judge(cell: Cell, measurement: Measurement) -> Verdict:
-    """The verdict on a cell; a claim that nobody has read in its document has none.
+    """The verdict on a cell; a claim that is not confirmed by its document has none.
 
     Of several reasons against a comparison, other images come first, then a part of the images, then the protocol.
     Accuracy and AP on the claim's whole set are `exact` if they round to the printed number, `close` if the unrounded

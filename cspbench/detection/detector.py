@@ -82,13 +82,21 @@ class Detector(ABC):
 
 
 @dataclass(frozen=True)
-class DarknetDetector(Detector):
-    """Darknet's box layers under a preset."""
+class PresetDetector(Detector):
+    """A detector whose images are prepared by a preset."""
 
     rules: DetectionPreset
 
     def prepare(self, image: Pixels, out: Floats | None = None) -> Floats:
         return self.rules.prepare(image, self.size, out)
+
+    def forward_json(self) -> dict[str, Any]:
+        return self.rules.forward_json()
+
+
+@dataclass(frozen=True)
+class DarknetDetector(PresetDetector):
+    """Darknet's box layers under a preset."""
 
     def candidates(
         self, outputs: Sequence[Floats], extents: Sequence[tuple[int, int]], names: Sequence[str]
@@ -100,22 +108,14 @@ class DarknetDetector(Detector):
         mask = nms(image, self.rules.nms, criterion(self.rules.nms_kind, self.heads[-1]))
         return Candidates(image.boxes, image.box[mask], image.category[mask], image.score[mask])
 
-    def forward_json(self) -> dict[str, Any]:
-        return self.rules.forward_json()
-
 
 @dataclass(frozen=True)
-class YoloxDetector(Detector):
+class YoloxDetector(PresetDetector):
     """YOLOX under one of its presets.
 
     Megvii's code suppresses in pixels of the input and divides the boxes afterwards, mmdetection divides first. As IoU
     is the same in both, but for its last bit, boxes are divided first here, as `Candidates` says.
     """
-
-    rules: DetectionPreset
-
-    def prepare(self, image: Pixels, out: Floats | None = None) -> Floats:
-        return self.rules.prepare(image, self.size, out)
 
     def candidates(
         self, outputs: Sequence[Floats], extents: Sequence[tuple[int, int]], names: Sequence[str]
@@ -138,9 +138,6 @@ class YoloxDetector(Detector):
         by = criterion(self.rules.nms_kind, self.heads[-1])
         mask = nms(image, decode_yolox.limit(self.rules.nms), by)
         return Candidates(image.boxes, image.box[mask], image.category[mask], image.score[mask])
-
-    def forward_json(self) -> dict[str, Any]:
-        return self.rules.forward_json()
 
 
 @dataclass(frozen=True)

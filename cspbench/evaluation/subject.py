@@ -23,7 +23,7 @@ from cspbench.zoo import registry
 if TYPE_CHECKING:
     from torch import nn
 
-    from cspbench.zoo.detector_protocol import DetectorProtocol
+    from cspbench.zoo.detector_protocol import DetectorProtocol, at_size
 
 
 @dataclass(frozen=True)
@@ -117,16 +117,7 @@ def _of_network(
             where=network.name,
             remedy="Name the file with weights=, or set $CSPBENCH_WEIGHTS",
         )
-    if size is not None and size != network.input[1:]:
-        if detector_protocol is not None:
-            raise UsageError(
-                "usage.own-size",
-                f"{network.name} runs at its own input size only",
-                expected="x".join(map(str, network.input[1:])),
-                found="x".join(map(str, size)),
-                remedy="Leave out the size: its anchors and steps belong to its input",
-            )
-        network = network.resized(*size)
+    network = at_size(network, size, detector_protocol)
     if isinstance(network, Network):
         network.check_evaluable()
     elif not network.detects:

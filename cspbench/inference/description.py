@@ -70,7 +70,7 @@ def _of_module(network: ModuleNetwork) -> Description:
     if not design.one_box:
         raise UsageError(
             "usage.undecoded-head",
-            f"the boxes of {network.name} have anchors that nobody published",
+            f"the anchors of {network.name} are unpublished, so its boxes cannot be decoded",
             expected="a YOLOX with one box at each point",
             remedy="Evaluate another network; `cspbench params` counts this one",
         )

@@ -12,7 +12,7 @@ from cspbench.errors import UsageError
 from cspbench.inference import footprint
 from cspbench.network.modular.architecture import Architecture
 from cspbench.network.network import Network
-from cspbench.zoo.detector_protocol import DetectorProtocol
+from cspbench.zoo.detector_protocol import DetectorProtocol, at_size
 from cspbench.zoo.model import Model
 from cspbench.zoo.registry import MODELS
 
@@ -75,16 +75,7 @@ def of_models(models: Sequence[Model], size: Size | None) -> Group:
 
 def _subject(model: Model, size: Size | None) -> Subject:
     network = model.architecture()
-    if size is not None and size != network.input[1:]:
-        if model.detector_protocol is not None:
-            raise UsageError(
-                "usage.own-size",
-                f"{network.name} runs at its own input size only",
-                expected="x".join(map(str, network.input[1:])),
-                found="x".join(map(str, size)),
-                remedy="Leave out the size: its anchors and steps belong to its input",
-            )
-        network = network.resized(*size)
+    network = at_size(network, size, model.detector_protocol)
     if isinstance(network, Network):
         network.check_evaluable()
     footprint.check(network)

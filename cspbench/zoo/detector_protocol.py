@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from cspbench.errors import UsageError
 from cspbench.network.canonical import without_new_defaults
 from cspbench.network.epsilon import Epsilon
+from cspbench.network.modular.architecture import Architecture
 
 _RECORDED = frozenset(("bgr", "mean", "deviation", "epsilon", "conf", "nms", "objectness", "decoder"))
 """The fields that records always have, as in `cspbench.data.presets`; must not change."""
@@ -70,3 +72,18 @@ def in_levels(values: tuple[float, float, float]) -> tuple[float, float, float]:
     """Values in [0, 1] as values from 0 to 255."""
     first, second, third = (round(255 * value, 3) for value in values)
     return first, second, third
+
+
+def at_size(network: Architecture, size: tuple[int, int] | None, protocol: DetectorProtocol | None) -> Architecture:
+    """The network at another input size, if any is named. Raises `UsageError` for a quoted detector."""
+    if size is None or size == network.input[1:]:
+        return network
+    if protocol is not None:
+        raise UsageError(
+            "usage.own-size",
+            f"{network.name} runs at its own input size only",
+            expected="x".join(map(str, network.input[1:])),
+            found="x".join(map(str, size)),
+            remedy="Leave out the size: its anchors and steps belong to its input",
+        )
+    return network.resized(*size)

@@ -1,4 +1,4 @@
-"""Claims that nobody has read in their document: declared by row and metric, and never judged."""
+"""Claims that are not confirmed by their document: declared by row and metric, and never judged."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class AveragePrecision:
 def average_precision(
     truth: GroundTruth, detections: Detections, engine: str = DEFAULT_ENGINE, most: int = MOST
 ) -> AveragePrecision:
-    """Evaluate detections, at most so many of each image and category. There is no fallback to another engine.
+    """Evaluate detections, the `most` best of each image and category. There is no fallback to another engine.
 
     Raises `DatasetError` for detections of unknown images or categories and for invalid numbers, `UsageError` for a
     missing engine.

@@ -111,7 +111,7 @@ def parts_of(network: ModuleNetwork) -> tuple[Part, ...]:
     if stored != known:
         raise CountingError(
             "count.outside-parts",
-            "the module has arrays that none of its computed parts has",
+            "some arrays of the module belong to no counted part",
             where=network.name,
             expected=f"{stored} numbers",
             found=f"{known}",

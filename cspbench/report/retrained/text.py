@@ -90,7 +90,7 @@ def evaluated_on(line: Line) -> str:
 
 
 def _base(line: Line) -> str:
-    """The base row, and why there is no comparable training of it."""
+    """The base row, and why the gain over it is unknown, if it is."""
     lack = line.gain.lack if line.gain else None
     return f"{line.base}: {lack}" if lack else line.base or NOTHING
 

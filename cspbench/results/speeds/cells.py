@@ -1,7 +1,7 @@
 """Measured frame rates as measurements of the tables' cells; none is ever judged.
 
 The cell's number is the median at batch 1 in fp32, eager, with the boxes decoded and suppressed and without image
-loading: a demonstration of Darknet's loads the next picture meanwhile. Other settings stand in the section on speed.
+loading, because Darknet's demo loads the next image in another thread. The section on speed has the other settings.
 """
 
 from __future__ import annotations
