@@ -19,11 +19,10 @@ from cspbench.network.network import Network, digest
 from cspbench.weights.catalogue import find
 from cspbench.weights.opening import open_weights
 from cspbench.zoo import registry
+from cspbench.zoo.detector_protocol import DetectorProtocol, at_size
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from cspbench.zoo.detector_protocol import DetectorProtocol, at_size
 
 
 @dataclass(frozen=True)

@@ -137,3 +137,13 @@ def _die(task: int) -> int:
     if task == 5:
         os.kill(os.getpid(), signal.SIGKILL)
     return task
+
+
+def test_the_largest_number_is_drawn(tmp_path: Path) -> None:
+    """All seeds below those held out; it is stopped at the first picture."""
+
+    def step(done: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        draw_training_set("classification", tmp_path / "set", seeds.HELD_OUT, step=step)
