@@ -143,3 +143,15 @@ def test_what_a_model_may_be(tmp_path: Path) -> None:
     last = row.recipe.layers[-1]
     assert isinstance(last, YoloRecipe)
     assert (last.max_boxes, row.recipe.untrained, row.era) == (90, 2, Era.HEAD)
+
+
+def test_subdivisions_reach_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[bool, int]] = []
+
+    def session_of(chosen: Any, data: Any, run: Any, options: Any, *more: Any) -> None:
+        seen.append((options.fit, chosen.subdivisions))
+
+    monkeypatch.setattr("cspbench.training.run.session.train", session_of)
+    for wanted in ("auto", 4, None):
+        cspbench.train("sample-csp-classifier", "data", subdivisions=wanted)
+    assert seen == [(True, 1), (False, 4), (False, 1)]
