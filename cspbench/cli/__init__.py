@@ -1,1 +1,1 @@
-"""The command line: one module per command; nothing heavy is imported until a command runs."""
+"""The command line: the commands by topic, and what they share; nothing heavy is imported until one runs."""

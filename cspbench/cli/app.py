@@ -9,29 +9,29 @@ from typing import Any
 import typer
 
 from cspbench import __version__
-from cspbench.cli.analyze import analyze
-from cspbench.cli.ci import ci
 from cspbench.cli.commands import Commands, WithDraw
-from cspbench.cli.compare import compare
-from cspbench.cli.data import data
-from cspbench.cli.demo import demo
-from cspbench.cli.env import env
-from cspbench.cli.eval_coco import eval_coco
-from cspbench.cli.eval_imagenet import eval_imagenet
-from cspbench.cli.export import export
-from cspbench.cli.list import list_rows
-from cspbench.cli.params import params
-from cspbench.cli.predict import predict
-from cspbench.cli.report import report
-from cspbench.cli.score import score
-from cspbench.cli.show import show
-from cspbench.cli.speed import speed
-from cspbench.cli.tables import tables
+from cspbench.cli.evaluation.analyze import analyze
+from cspbench.cli.evaluation.compare import compare
+from cspbench.cli.evaluation.eval_coco import eval_coco
+from cspbench.cli.evaluation.eval_imagenet import eval_imagenet
+from cspbench.cli.evaluation.score import score
+from cspbench.cli.files.data import data
+from cspbench.cli.files.tables import tables
+from cspbench.cli.files.weights import weights
+from cspbench.cli.inference.export import export
+from cspbench.cli.inference.predict import predict
+from cspbench.cli.inference.speed import speed
+from cspbench.cli.networks.list import list_rows
+from cspbench.cli.networks.params import params
+from cspbench.cli.networks.show import show
+from cspbench.cli.reports.ci import ci
+from cspbench.cli.reports.demo import demo
+from cspbench.cli.reports.env import env
+from cspbench.cli.reports.report import report
 from cspbench.cli.terminal import failing, interrupt, shell, streams
 from cspbench.cli.terminal.examples import EXAMPLES
 from cspbench.cli.terminal.help import App
-from cspbench.cli.train import train
-from cspbench.cli.weights import weights
+from cspbench.cli.training.train import train
 from cspbench.errors import UsageError
 
 app = App(

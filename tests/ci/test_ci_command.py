@@ -19,7 +19,7 @@ from snapshot import CELLS
 
 from cspbench.ci.render import MARKER
 from cspbench.cli.choices import Format
-from cspbench.cli.ci import ci
+from cspbench.cli.reports.ci import ci
 from cspbench.errors import CspbenchError
 from cspbench.network.network import Network, digest
 from cspbench.results import protocol, store

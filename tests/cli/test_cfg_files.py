@@ -14,7 +14,7 @@ from refusals import refuses
 
 from cspbench.cli.cfg_files import expanded, read_cfgs
 from cspbench.cli.choices import Format
-from cspbench.cli.params import params
+from cspbench.cli.networks.params import params
 from cspbench.errors import CountingError
 from cspbench.evaluation.execution import SILENT
 from cspbench.network.counting import Count, count

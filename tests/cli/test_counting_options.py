@@ -13,9 +13,9 @@ import typer
 from refusals import refuses
 
 from cspbench.cli.choices import Format
-from cspbench.cli.list import list_rows
-from cspbench.cli.params import params
-from cspbench.cli.show import show
+from cspbench.cli.networks.list import list_rows
+from cspbench.cli.networks.params import params
+from cspbench.cli.networks.show import show
 from cspbench.results.counts import CountedCell, CountedRow, Counts
 from cspbench.results.encoding import encode
 from cspbench.results.schema import Session

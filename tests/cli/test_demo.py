@@ -95,8 +95,9 @@ def test_with_nothing_configured_the_sample_is_evaluated(demo: Demo) -> None:
 
 
 def test_a_count_that_nothing_explains_fails_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cspbench.cli import counting, eval_coco, eval_imagenet
-    from cspbench.cli.demo import demo
+    from cspbench.cli.evaluation import eval_coco, eval_imagenet
+    from cspbench.cli.networks import counting
+    from cspbench.cli.reports.demo import demo
     from cspbench.plots import report_files
 
     monkeypatch.setattr(eval_coco, "eval_coco", lambda **options: None)
@@ -115,8 +116,9 @@ def test_a_count_that_nothing_explains_fails_it(tmp_path: Path, monkeypatch: pyt
 def test_an_evaluation_that_is_off_fails_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, classified: int, detected: int, code: int
 ) -> None:
-    from cspbench.cli import counting, eval_coco, eval_imagenet
-    from cspbench.cli.demo import demo
+    from cspbench.cli.evaluation import eval_coco, eval_imagenet
+    from cspbench.cli.networks import counting
+    from cspbench.cli.reports.demo import demo
     from cspbench.plots import report_files
 
     def left_with(code: int) -> Callable[..., None]:
@@ -166,7 +168,7 @@ def test_predictions_of_another_version_are_made_again(tmp_path: Path, monkeypat
 
 
 def test_a_place_that_cannot_be_written_is_told_first(tmp_path: Path) -> None:
-    from cspbench.cli.demo import demo
+    from cspbench.cli.reports.demo import demo
 
     (tmp_path / "file").write_text("")
     with refuses("disk.write-failed"):

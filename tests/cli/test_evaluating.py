@@ -10,9 +10,9 @@ import pytest
 from coco_runs import data_set, made
 from typer.testing import CliRunner
 
-from cspbench.cli import detector_drawings
 from cspbench.cli.app import app
-from cspbench.cli.results import name_bad
+from cspbench.cli.evaluation import detector_drawings
+from cspbench.cli.evaluation.results import name_bad
 from cspbench.errors import DatasetError, UsageError
 from cspbench.evaluation.coco import DetectionResult
 from cspbench.evaluation.score import score

@@ -10,7 +10,7 @@ import typer
 from processes import run
 from refusals import error_of
 
-from cspbench.cli import export as command
+from cspbench.cli.inference import export as command
 from cspbench.export import run as library
 from cspbench.export.check import Difference
 from cspbench.export.exported import Exported

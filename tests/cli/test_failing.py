@@ -62,7 +62,7 @@ def test_help_is_not_an_error() -> None:
 
 
 def test_a_defect_has_a_code() -> None:
-    code = "import cspbench.cli.list as l, cspbench.cli.app as a; a.app = lambda **_: 1 / 0; a.main()"
+    code = "import cspbench.cli.networks.list as l, cspbench.cli.app as a; a.app = lambda **_: 1 / 0; a.main()"
     done = run([], command=[sys.executable, "-c", code])
     assert (done.returncode, error_of(done)) == (3, "internal.defect")
 

@@ -10,7 +10,7 @@ from msgspec import structs
 from result_files import classifier, put
 
 from cspbench.cli.choices import Format
-from cspbench.cli.results import finish_classifiers
+from cspbench.cli.evaluation.results import finish_classifiers
 from cspbench.cli.terminal.printing import Style
 from cspbench.evaluation.imagenet import ClassificationResult
 from cspbench.results.runs import load_run

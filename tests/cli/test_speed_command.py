@@ -14,8 +14,8 @@ from coco_runs import command
 from processes import run
 from refusals import error_of, refuses
 
-from cspbench.cli import speed as module
 from cspbench.cli.choices import Arithmetic
+from cspbench.cli.inference import speed as module
 from cspbench.results.speeds.record import Setting, Speeds
 from cspbench.results.store import read_record
 from cspbench.speed.measure import SECONDS

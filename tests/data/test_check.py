@@ -10,7 +10,7 @@ import pytest
 from pictures import GOLDFISH, TENCH, archive, fill, jpeg
 from PIL import Image
 
-from cspbench.cli.data_facts import imagenet_facts
+from cspbench.cli.files.data_facts import imagenet_facts
 from cspbench.data.check import Report, check
 from cspbench.data.imagenet import scan
 from cspbench.data.source import FileSource

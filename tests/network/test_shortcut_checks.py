@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cspbench.cli.params import params
-from cspbench.cli.show import show
+from cspbench.cli.networks.params import params
+from cspbench.cli.networks.show import show
 from cspbench.network import cfg
 from cspbench.network.builder import Builder
 from cspbench.network.cfg import writer as cfg_writer

@@ -18,7 +18,7 @@ from refusals import refuses
 from result_files import WHO, changed, classifier, put
 from typer.testing import CliRunner, Result
 
-from cspbench.cli.report import report
+from cspbench.cli.reports.report import report
 from cspbench.errors import CspbenchError
 from cspbench.network import cfg
 from cspbench.report.model import read
@@ -66,7 +66,8 @@ def test_every_format_twice(results: Path) -> None:
 
 def test_markdown_csv_and_json_need_nothing_heavy(results: Path) -> None:
     script = (
-        "import sys, typer; from cspbench.cli.report import report; app = typer.Typer(); app.command()(report)\n"
+        "import sys, typer; from cspbench.cli.reports.report import report\n"
+        "app = typer.Typer(); app.command()(report)\n"
         "app(sys.argv[1:], standalone_mode=False)\n"
         "print(sorted({'torch', 'timm', 'pandas', 'matplotlib', 'PIL'} & set(sys.modules)), file=sys.stderr)"
     )

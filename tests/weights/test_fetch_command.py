@@ -27,7 +27,7 @@ from weight_server import (
 )
 
 from cspbench.cli.choices import Format
-from cspbench.cli.fetch import fetch_files
+from cspbench.cli.files.fetch import fetch_files
 from cspbench.weights import darknet
 from cspbench.weights.catalogue import weight_files
 from cspbench.weights.download.rows import rows_named

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from cspbench.cli import arguments, evaluating, options
+from cspbench.cli import arguments, options
 from cspbench.cli.choices import Format
-from cspbench.cli.maps import map_options
+from cspbench.cli.evaluation.darknet_map import map_options
+from cspbench.cli.evaluation.data_and_models import chosen
 from cspbench.cli.terminal.printing import Style
 from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
 
 
 def eval_coco(
@@ -79,8 +77,8 @@ def eval_coco(
 
     Exit codes: 1 an AP is off; 3 data or weights are unusable; 4 images could not be read, or the server must answer.
     """
-    from cspbench.cli.detector_drawings import draw_result
-    from cspbench.cli.detector_results import finish_detectors, write_classes, write_json
+    from cspbench.cli.evaluation.detector_drawings import draw_result
+    from cspbench.cli.evaluation.detector_results import finish_detectors, write_classes, write_json
     from cspbench.data.darknet.opening import open_detection_data
     from cspbench.data.detection_presets import detection_preset
     from cspbench.evaluation import selection
@@ -97,7 +95,7 @@ def eval_coco(
     scoring = ScoringOptions(thresholds_of(nms, protocol), protocol.nms_kind, engine, bootstrap or None, per_class)
     pixels = arguments.parse_size(size)
     opened = partial(open_detection_data, split=split, allowed=allow_bad, upright=protocol.decoder == "opencv")
-    place, selected = evaluating.chosen("coco", data, data_option, sample, models, cfg, weights, opened, listener)
+    place, selected = chosen("coco", data, data_option, sample, models, cfg, weights, opened, listener)
     description = describe(selected.models[0].network)
     known = known_names(names, [path for path in (cfg, weights) if cfg and path], description.heads[-1].classes)
     texts = known.texts if known else None

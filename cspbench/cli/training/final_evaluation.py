@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 def print_evaluation(result: Result, style: Style, allow_bad: int) -> None:
     """Print the result as the evaluating commands do, and raise `typer.Exit` as they do."""
-    from cspbench.cli.detector_results import finish_detectors
-    from cspbench.cli.results import finish_classifiers
+    from cspbench.cli.evaluation.detector_results import finish_detectors
+    from cspbench.cli.evaluation.results import finish_classifiers
     from cspbench.evaluation.coco import DetectionResult
 
     if isinstance(result, DetectionResult):

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cspbench.cli import arguments, options
-from cspbench.cli import training_options as own
 from cspbench.cli.choices import Format
 from cspbench.cli.terminal import completion
 from cspbench.cli.terminal.printing import Style
 from cspbench.cli.terminal.progress import listener as terminal
+from cspbench.cli.training import training_options as own
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def train(
         listener.note(f"the last iteration: {trained.standing}")
     listener.note(f"wrote {trained.weights}")
     if trained.result is not None:
-        from cspbench.cli.trained import print_evaluation
+        from cspbench.cli.training.final_evaluation import print_evaluation
 
         listener.note(f"retrained with seed {seed}: never judged as the published weights")
         print_evaluation(trained.result, Style(form), allow_bad)

@@ -11,7 +11,7 @@ import typer
 from cspbench.cli import options
 from cspbench.cli.arguments import named, read_cfg, refuse_existing
 from cspbench.cli.choices import Format
-from cspbench.cli.fetch import fetch_files
+from cspbench.cli.files.fetch import fetch_files
 from cspbench.cli.terminal.help import App
 from cspbench.cli.terminal.printing import print_facts, print_table
 from cspbench.cli.terminal.progress import listener as terminal

@@ -34,7 +34,7 @@ def darknet(
 
     Exit code 3: a file is missing, a line is wrong, or an image is unreadable.
     """
-    from cspbench.cli.data_facts import darknet_facts
+    from cspbench.cli.files.data_facts import darknet_facts
     from cspbench.data.coco.source import data_path
     from cspbench.data.darknet.check import check, scan
     from cspbench.data.darknet.names import read_names

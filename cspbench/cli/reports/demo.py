@@ -29,10 +29,10 @@ def demo(
     different version are computed again. Exit code 1: a number is off.
     """
     from cspbench.claims import own
-    from cspbench.cli.counting import count_all
-    from cspbench.cli.digest import digest
-    from cspbench.cli.eval_coco import eval_coco
-    from cspbench.cli.eval_imagenet import eval_imagenet
+    from cspbench.cli.evaluation.eval_coco import eval_coco
+    from cspbench.cli.evaluation.eval_imagenet import eval_imagenet
+    from cspbench.cli.networks.counting import count_all
+    from cspbench.cli.reports.digest import digest
     from cspbench.io import check_folder
     from cspbench.plots import report_files
     from cspbench.results.runs import other_program

@@ -17,7 +17,7 @@ from cspbench.errors import BadImageError, printable
 from cspbench.prediction.predictions import Classified, Detected, Prediction, coco_ids, coco_results
 
 if TYPE_CHECKING:
-    from cspbench.cli.predicted_files import Files
+    from cspbench.cli.inference.prediction_files import Files
     from cspbench.evaluation.execution import Execution
     from cspbench.prediction.pictures import Picture
     from cspbench.prediction.predictor import Predictor

@@ -11,7 +11,7 @@ import typer
 from cspbench.cli import options
 from cspbench.cli.arguments import command, place_of_data
 from cspbench.cli.choices import Format
-from cspbench.cli.maps import map_options
+from cspbench.cli.evaluation.darknet_map import map_options
 from cspbench.cli.terminal.printing import Style
 from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError
@@ -57,8 +57,8 @@ def score(
 
     Exit codes as in the evaluation; 4: the run is unfinished, or a server must answer first.
     """
-    from cspbench.cli.detector_results import finish_detectors, write_classes, write_json
-    from cspbench.cli.results import finish_classifiers
+    from cspbench.cli.evaluation.detector_results import finish_detectors, write_classes, write_json
+    from cspbench.cli.evaluation.results import finish_classifiers
     from cspbench.evaluation.coco import DetectionResult
     from cspbench.evaluation.execution import Execution
     from cspbench.evaluation.imagenet import ClassificationResult
@@ -126,7 +126,7 @@ def _score_files(
     names: Path | None,
     style: Style,
 ) -> None:
-    from cspbench.cli.detector_results import print_files
+    from cspbench.cli.evaluation.detector_results import print_files
     from cspbench.evaluation.result_files import no_data, open_objects, score_file
 
     place = place_of_data(None, data, options.COCO)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cspbench.cli.choices import Format
-from cspbench.cli.maps import print_maps
-from cspbench.cli.results import leave, name_bad
+from cspbench.cli.evaluation.darknet_map import print_maps
+from cspbench.cli.evaluation.results import leave, name_bad
 from cspbench.cli.terminal.printing import Style, print_blocks, print_json
 from cspbench.cli.terminal.progress import listener as terminal
 

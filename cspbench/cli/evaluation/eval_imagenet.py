@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cspbench.cli import arguments, evaluating, options
+from cspbench.cli import arguments, options
 from cspbench.cli.choices import Format
+from cspbench.cli.evaluation.data_and_models import chosen
 from cspbench.cli.terminal.printing import Style, print_blocks, print_json, print_table
 from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import printable
@@ -69,7 +70,7 @@ def eval_imagenet(
 
     Exit codes: 1 an accuracy is off; 3 labels or class order do not match the declaration; 4 images could not be read.
     """
-    from cspbench.cli.results import finish_classifiers
+    from cspbench.cli.evaluation.results import finish_classifiers
     from cspbench.data.imagenet import open_imagenet
     from cspbench.evaluation.imagenet import check_classes, evaluate_imagenet
     from cspbench.evaluation.part import part_of
@@ -79,7 +80,7 @@ def eval_imagenet(
     how = arguments.execution(batch, workers, device, precision, compiled, fresh)
     pixels = arguments.parse_size(size)
     opened = partial(open_imagenet, labels=labels, names=names, allowed=allow_bad)
-    place, selected = evaluating.chosen("imagenet", data, data_option, sample, models, cfg, weights, opened, listener)
+    place, selected = chosen("imagenet", data, data_option, sample, models, cfg, weights, opened, listener)
     source = part_of(opened(place), limit, seed)
     about: dict[str, Any] = {"preset": preset, "decoder": decoder, "classes": classes, "execution": how}
     about |= {"size": pixels, "ema": ema, "listener": listener}
@@ -100,7 +101,7 @@ def eval_imagenet(
 
 
 def _explain(models: Sequence[Selected], explain: Callable[..., Explained], style: Style, allow_bad: int) -> None:
-    from cspbench.cli.results import name_bad
+    from cspbench.cli.evaluation.results import name_bad
     from cspbench.report.formats import Paragraph
     from cspbench.report.tables.classification import explanation
 

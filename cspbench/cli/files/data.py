@@ -11,8 +11,8 @@ import typer
 from cspbench.cli import options
 from cspbench.cli.arguments import checked_part, checking_threads, place_of_data
 from cspbench.cli.choices import Format
-from cspbench.cli.darknet_data import anchors, darknet
-from cspbench.cli.data_draw import draw
+from cspbench.cli.files.darknet_data import anchors, darknet
+from cspbench.cli.files.data_draw import draw
 from cspbench.cli.terminal.help import App, Group
 from cspbench.cli.terminal.printing import format_of, print_facts
 from cspbench.cli.terminal.progress import listener as terminal
@@ -76,7 +76,7 @@ def imagenet(
 
     Exit code 3: an image is unreadable, empty or has no class. A part of the data set is not a fault.
     """
-    from cspbench.cli.data_facts import imagenet_facts
+    from cspbench.cli.files.data_facts import imagenet_facts
     from cspbench.data import check as checks
     from cspbench.data.imagenet import scan
 
@@ -110,7 +110,7 @@ def coco(
 
     Exit code 3: an image is missing, unreadable or of another size, or the annotations contradict themselves.
     """
-    from cspbench.cli.data_facts import coco_facts
+    from cspbench.cli.files.data_facts import coco_facts
     from cspbench.data.coco.check import check as check_coco
     from cspbench.data.coco.source import scan_coco
 

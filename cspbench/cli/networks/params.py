@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cspbench.cli import options
-from cspbench.cli.against import first_difference
 from cspbench.cli.arguments import either, parse_size, refuse_together
 from cspbench.cli.cfg_files import read_cfgs, with_arguments
 from cspbench.cli.choices import Format
+from cspbench.cli.networks.differences import first_difference
 from cspbench.cli.terminal import completion
 from cspbench.cli.terminal.printing import Style, print_ledgers
 from cspbench.cli.terminal.progress import listener as terminal
@@ -65,8 +65,8 @@ def params(
     Exit code 1: a cell is off, and neither a namesake network nor a stand-in explains it.
     """
     from cspbench.claims import own, tables
-    from cspbench.cli.counting import at_size, count_tables, counted_apart, print_counts
-    from cspbench.cli.counting import save as save_counts
+    from cspbench.cli.networks.counting import at_size, count_tables, counted_apart, print_counts
+    from cspbench.cli.networks.counting import save as save_counts
     from cspbench.evaluation.counts import of_models, overrides_of, published
     from cspbench.report.tables.counts import refuse_to_lose
     from cspbench.zoo import registry

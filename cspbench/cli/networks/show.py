@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cspbench.cli import options
-from cspbench.cli.against import every_difference
 from cspbench.cli.arguments import either, named, parse_size, refuse_existing, refuse_together, resized
 from cspbench.cli.choices import Format
+from cspbench.cli.networks.differences import every_difference
 from cspbench.cli.terminal import completion
 from cspbench.cli.terminal.printing import Style, print_json, print_ledgers
 from cspbench.cli.terminal.progress import listener as terminal
@@ -80,12 +80,12 @@ def show(
     values |= {f"--format {choice.value}": form is choice for choice in Format}
     refuse_together(values, _APART)
     if assign is not None or data is not None or weights is not None:
-        from cspbench.cli.assigned import show_assignments
+        from cspbench.cli.training.assignments import show_assignments
 
         show_assignments(name, assign, data, weights, out, force, form)
         return
     if recipe:
-        from cspbench.cli.recipes import print_recipe
+        from cspbench.cli.training.recipes import print_recipe
 
         print_recipe(name, form)
         return

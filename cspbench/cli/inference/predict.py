@@ -58,8 +58,8 @@ def predict(
 
     Exit codes: 3 weights are unusable, or more pictures than --allow-bad could not be read.
     """
-    from cspbench.cli.predicted import finish
-    from cspbench.cli.predicted_files import files_of
+    from cspbench.cli.inference.prediction_files import files_of
+    from cspbench.cli.inference.prediction_output import finish
     from cspbench.prediction.selection import chosen, sample
 
     listener = terminal()

@@ -1,0 +1,1 @@
+"""The commands that evaluate, score and compare, and what they print."""

@@ -1,0 +1,1 @@
+"""The commands that check, fetch and write files: `data`, `weights`, `tables`."""

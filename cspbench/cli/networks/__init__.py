@@ -1,0 +1,1 @@
+"""The commands that look up and count networks: `list`, `params`, `show`."""

@@ -1,0 +1,1 @@
+"""The commands that report what was measured, and where: `report`, `ci`, `demo`, `env`."""

@@ -1,0 +1,1 @@
+"""`train`, and what `show` prints of training: recipes and assignments."""
