@@ -58,8 +58,9 @@ def read(sources: dict[str, str]) -> tuple[list[Site], list[str]]:
 
 
 def package() -> dict[str, str]:
-    """The package's sources, without the exceptions and the list of codes."""
-    paths = [path for path in sorted(PACKAGE.rglob("*.py")) if path.name not in ("errors.py", "error_codes.py")]
+    """The package's sources, without the exceptions and the lists of codes."""
+    codes = PACKAGE / "error_codes"
+    paths = [path for path in sorted(PACKAGE.rglob("*.py")) if path.name != "errors.py" and codes not in path.parents]
     names = [".".join(("cspbench", *path.relative_to(PACKAGE).with_suffix("").parts)) for path in paths]
     return {name: path.read_text(encoding="utf-8") for name, path in zip(names, paths, strict=True)}
 

@@ -37,6 +37,11 @@ def sites() -> list[Site]:
 
 
 def test_codes_are_sorted_and_well_formed() -> None:
+    areas: list[str] = []
+    for module in error_codes.MODULES:
+        assert list(module.CODES) == sorted(module.CODES)
+        areas += {code.partition(".")[0] for code in module.CODES}
+    assert len(set(areas)) == len(areas)  # an area has one module, so that no code stands in two
     assert list(error_codes.CODES) == sorted(error_codes.CODES)
     for code, meaning in error_codes.CODES.items():
         assert re.fullmatch(r"[a-z]+\.[a-z0-9]+(-[a-z0-9]+)*|interrupted|terminated", code), code

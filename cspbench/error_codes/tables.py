@@ -1,0 +1,35 @@
+"""Codes of the tables of published numbers."""
+
+from __future__ import annotations
+
+CODES = {
+    "tables.duplicate-id": "Two rows of a table have the same id.",
+    "tables.empty": "A table has no rows.",
+    "tables.encoding": "A table is not encoded in UTF-8.",
+    "tables.incomplete": "The description of a table has a missing or wrong entry.",
+    "tables.missing-column": "A table lacks a column of its description.",
+    "tables.no-file": "A table has no file.",
+    "tables.no-model": "A row names no model and does not say why.",
+    "tables.none": "A folder of tables describes no table.",
+    "tables.not-a-cell": "A cell of a table is empty, or has text that cannot have been printed.",
+    "tables.not-a-check": "A cell in a column of check marks is neither x nor empty.",
+    "tables.not-a-note": "The note of a row is too long or not printable.",
+    "tables.not-a-number": "A cell is not a published number of its column.",
+    "tables.not-a-size": "A cell is not a size in pixels.",
+    "tables.not-csv": "A table is not CSV.",
+    "tables.not-sections": "The tables or columns of tables.toml, or the models of models.toml, are not sections.",
+    "tables.not-toml": "The description of the tables or of the models is not TOML.",
+    "tables.row-too-long": "A row of a table has more cells than the header.",
+    "tables.row-too-short": "A row of a table has fewer cells than the header.",
+    "tables.too-large": "A table file is too large.",
+    "tables.undeclared-weights": "A row names no weight file and does not say why, or does both.",
+    "tables.undescribed": "A CSV file beside tables.toml has no section in it.",
+    "tables.unexpected-column": "A table has an unknown or repeated column.",
+    "tables.unknown-base": "A row, or a table of tricks, is compared with a row that does not exist.",
+    "tables.unknown-model": "A row names a model that is not in models.toml.",
+    "tables.unknown-rounding": "The rounding of a column is unknown.",
+    "tables.unknown-status": "The status of a row's weights is unknown, or requires a file.",
+    "tables.unknown-unverified": "A row names an unverified metric that it does not have.",
+    "tables.unknown-weights": "A row names a weight file that its model does not have.",
+    "tables.unreadable": "A table or its description cannot be opened or read.",
+}
