@@ -126,7 +126,9 @@ def _unmeasured(claim: Cell, model: str | None, kind: str) -> Reason:
 
 def _shown(measured: Decimal, claim: Cell) -> str:
     """A measurement with the claim's decimals; without a claim with as many as our own tables print."""
-    decimals = {"M": 4, "G": 5, "%": 3, "fps": 2}.get(claim.unit, 0) if claim.decimals is None else claim.decimals
+    decimals = (
+        {"M": 4, "G": 5, "%": 3, "fps": 2, "ms": 2}.get(claim.unit, 0) if claim.decimals is None else claim.decimals
+    )
     return f"{round_half_up(measured, decimals):f}"
 
 

@@ -16,6 +16,7 @@ from importlib.resources import files
 from itertools import accumulate
 from typing import Any, NamedTuple
 
+from cspbench.claims.metrics import METRICS
 from cspbench.claims.model import Column
 from cspbench.errors import printable
 from cspbench.report import speed
@@ -187,7 +188,7 @@ def _details(
     if difference := delta(cell):
         yield "Delta", f"{difference} ({float(cell.percent):+.2g} %)" if cell.percent else difference, None
     if bounds := interval(cell):
-        another = "the median of more rounds" if cell.metric == "fps" else "another draw of images"
+        another = "the median of more rounds" if METRICS[cell.metric].family == "speed" else "another draw of images"
         yield "95 % interval", f"{bounds}: where {another} would put it", None
     yield "Mark", cell.mark, None
     if cell.tolerance:

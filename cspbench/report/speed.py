@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.resources import files
 
+from cspbench.claims.frame_rates import of_row
 from cspbench.claims.model import Table
 from cspbench.errors import printable
 from cspbench.report.formats import markdown
@@ -16,7 +17,7 @@ TITLE = "Speed"
 
 def of_tables(runs: Sequence[SpeedRun], shown: Sequence[Table]) -> tuple[SpeedRun, ...]:
     """The runs with a network of a row of these tables."""
-    rows = {(row.model, row.size) for table in shown for row in table.rows if "fps" in row.cells}
+    rows = {(row.model, row.size) for table in shown for row in table.rows if of_row(row)}
     return tuple(run for run in runs if any(timing.key in rows for timing in run.timings))
 
 

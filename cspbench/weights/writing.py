@@ -17,7 +17,7 @@ from cspbench.weights import darknet, safetensors_file
 from cspbench.weights.arrays import Weights, check
 from cspbench.weights.state_names import counters
 from cspbench.weights.timm_state import framework_state
-from cspbench.zoo.yolox.keys import to_mmdetection
+from cspbench.zoo.yolox.keys import in_mmdetections_order, to_mmdetection
 
 Form = Literal["safetensors", "darknet", "state-dict", "timm", "mmpretrain"]
 Written = Form | Literal["mmdetection"]
@@ -71,7 +71,8 @@ def _mmdetections(network: Architecture, weights: Weights) -> dict[str, NDArray[
         )
     named: dict[str, NDArray[Any]] = dict(safetensors_file.state(network, weights.arrays))
     named |= {name: np.zeros((), np.int64) for name in counters(network)}
-    return {to_mmdetection(name, network.detects): array for name, array in named.items()}
+    theirs = {to_mmdetection(name, network.detects): array for name, array in named.items()}
+    return {name: theirs[name] for name in in_mmdetections_order(theirs)}
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, NDArray[Any]], key: str | None = None) -> None:

@@ -36,6 +36,24 @@ def test_how_far_rounding_leaves_a_number_open() -> None:
     assert FrameRate(None, Decimal("7.10")).bounds == (Decimal("7.095"), Decimal("7.105"))
 
 
+def test_a_latency_is_read_as_a_frame_rate() -> None:
+    (rate,) = of_row(row("yolox-standard", "yolox-s"))  # 9.8 ms under "Speed V100 (ms)"
+    assert (rate.device, rate.printed, rate.latency) == ("V100", Decimal("9.8"), True)
+    assert rate.value == pytest.approx(Decimal("102.0408163"))
+    assert rate.bounds == pytest.approx((Decimal(1000) / Decimal("9.85"), Decimal(1000) / Decimal("9.75")))
+
+
+def test_the_frame_rate_is_read_where_both_are_printed() -> None:
+    (rate,) = of_row(row("yolox-roadmap", "yolov3-baseline"))
+    assert (rate.device, rate.printed, rate.latency) == (None, Decimal("95.2"), False)
+
+
+def test_the_ratio_of_two_latencies() -> None:
+    (ratio,) = ratios(row("yolox-standard", "yolox-m"), row("yolox-standard", "yolox-s"))
+    assert ratio.value == pytest.approx(9.8 / 12.3)
+    assert ratio.bounds == pytest.approx((9.75 / 12.35, 9.85 / 12.25))
+
+
 def test_the_ratio_of_two_rows() -> None:
     (ratio,) = ratios(row("coco-cpu", "yolov3-tiny-prn-416"), row("coco-cpu", "yolov3-tiny-416"))
     assert ratio.value == pytest.approx(71 / 54)

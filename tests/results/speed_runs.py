@@ -17,7 +17,7 @@ SESSION = Session(["cspbench", "speed", "--save"], "0.1.0", "0" * 40, "2026-01-0
 
 def timing(name: str, forward: Sequence[float], size: int | None = None, **more: Any) -> Timing:
     """A catalogue model's times: in each round this forward, 1 ms of loading and 2 ms of interpretation."""
-    network = model(name).build()
+    network = model(name).architecture()
     network = network if size is None else network.resized(size, size)
     fields: dict[str, Any] = {
         **{"model": name, "size": network.input[1:], "network": digest(network), "definition": "cfg"},

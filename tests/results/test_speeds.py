@@ -98,7 +98,8 @@ def test_the_ratio_is_the_median_of_the_rounds_own_ratios() -> None:
 def test_which_rows_of_a_table_are_compared() -> None:
     named = {table.name: [(row.id, other.id) for row, other in pairs(table)] for table in TABLES if pairs(table)}
     own = {"coco-headline", "coco-gpu", "coco-cpu", "coco-necks"}
-    assert named.keys() == {*own, "yolox-roadmap", "yolox-state-of-the-art"}
+    yolox = {"roadmap", "state-of-the-art", "standard", "standard-legacy", "yolov5"}
+    assert named.keys() == {*own, *(f"yolox-{name}" for name in yolox)}
     assert named["coco-gpu"] == [
         ("cspdarknet53-panet-spp-512", "cspresnext50-panet-spp-512"),
         ("cspresnet50-panet-spp-512", "cspdarknet53-panet-spp-512"),
@@ -148,6 +149,16 @@ def test_a_claim_by_device_stands_beside_the_measurement() -> None:
         Status.UNMEASURED,
         "hardware",
     )
+
+
+def test_a_latency_is_measured_in_milliseconds() -> None:
+    cells = by_cell([speed_run(timing("yolox-darknet53-coupled", [0.498, 0.598, 0.798], 640))])
+    assert cells.keys() == {("yolox-roadmap", "yolov3-baseline", metric) for metric in ("fps", "latency")}
+    (cell,) = cells["yolox-roadmap", "yolov3-baseline", "latency"]
+    assert cell.measurement.value == Decimal(600)
+    assert cell.measurement.interval is None
+    (cell,) = cells["yolox-roadmap", "yolov3-baseline", "fps"]
+    assert cell.measurement.value == Decimal("1.66667")
 
 
 @pytest.mark.parametrize("setting", [Setting("bf16"), Setting(compiled=True), Setting(batch="best"), Setting(batch=8)])

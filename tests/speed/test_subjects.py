@@ -15,7 +15,8 @@ from cspbench.zoo import registry
 def test_every_row_with_a_frame_rate_is_timed_beside_those_of_its_table() -> None:
     groups = of_tables(tables.load_all())
     layered = ["coco-headline", "coco-gpu", "coco-cpu", "coco-necks", "timm"]
-    assert [group.name for group in groups] == [*layered, "yolox-roadmap", "yolox-state-of-the-art"]
+    yolox = ["standard", "standard-legacy", "roadmap", "yolov5", "state-of-the-art"]
+    assert [group.name for group in groups] == [*layered, *(f"yolox-{name}" for name in yolox)]
     by_name = {group.name: [(each.name, each.network.input[1:]) for each in group.subjects] for group in groups}
     assert by_name["coco-cpu"][:3] == [
         ("yolov3-tiny", (416, 416)),
@@ -29,6 +30,7 @@ def test_every_row_with_a_frame_rate_is_timed_beside_those_of_its_table() -> Non
     ]
     steps = ("yolox-darknet53-coupled", "yolox-darknet53-anchors", "yolox-darknet53-legacy", "yolox-darknet53-nms-free")
     assert by_name["yolox-roadmap"] == [(step, (640, 640)) for step in steps]
+    assert by_name["yolox-standard"][0] == ("yolox-s", (640, 640))  # a latency, in milliseconds
     assert by_name["timm"] == [("timm/cspdarknet53", (256, 256))]
     assert [len(names) for names in by_name.values()] == [len(set(names)) for names in by_name.values()]
 

@@ -11,11 +11,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from replay_yolox import simota
 from torch import Tensor
 
 from cspbench.training.yolox import boxes
-from cspbench.training.yolox.assignment import Assigned, assign, truths_of
-from cspbench.training.yolox.losses import Losses, losses
+from cspbench.training.yolox.assignment import assign
+from cspbench.training.yolox.losses import losses
 from cspbench.training.yolox.rules import MMDET, R15, R25, Rules
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "yolox"
@@ -27,35 +28,9 @@ def golden(case: str) -> dict[str, Any]:
         return dict(arrays)
 
 
-def of_case(case: dict[str, Any], rules: Rules) -> tuple[list[Assigned], Losses, Tensor]:
-    """What each image learns, the losses, and the gradient of the total by the raw outputs."""
-    raw, labels = torch.from_numpy(case["raw"]).requires_grad_(), torch.from_numpy(case["labels"])
-    at = boxes.points(tuple(case["input_hw"].tolist()))
-    result = losses(raw, labels, at, rules, l1=bool(case["use_l1"]))
-    (gradient,) = torch.autograd.grad(result.total, raw)
-    return [assign(*pair, at, rules) for pair in zip(raw, map(truths_of, labels), strict=True)], result, gradient
-
-
 def differences(case: dict[str, Any], name: str, rules: Rules) -> list[str]:
     """What is not as recorded under `name`, within the tolerances."""
-    assigned, result, gradient = of_case(case, rules)
-    wrong = set()
-    for image, own in enumerate(assigned):
-        truth = np.full(case["raw"].shape[1], -1)
-        truth[own.point] = own.truth
-        if not np.array_equal(truth, case[f"{name}_gt"][image]):
-            wrong.add("truths")
-            continue
-        if not np.array_equal(own.point, np.flatnonzero(case[f"{name}_fg"][image])):
-            wrong.add("points")
-        if not np.allclose(own.overlap, case[f"{name}_iou"][image][own.point], rtol=1e-6, atol=0):
-            wrong.add("overlaps")
-    values = np.array([float(value) if isinstance(value, float) else value.item() for value in result])
-    if not np.allclose(values, case[f"{name}_loss"], rtol=1e-6, atol=0):
-        wrong.add("losses")
-    if not np.allclose(gradient, case[f"{name}_grad"], rtol=0, atol=1e-5):
-        wrong.add("gradient")
-    return sorted(wrong)
+    return [each.key.removeprefix(f"{name} ") for each in simota("", case, {name: rules}) if not each.good]
 
 
 @pytest.mark.parametrize("case", CASES)

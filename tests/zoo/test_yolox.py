@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from replay_yolox import input_of, replay, with_arrays
 from torch import Tensor, nn
 
 from cspbench.network.counting import count
@@ -95,69 +93,41 @@ def test_keys_and_shapes_are_megviis_in_order(name: str) -> None:
     assert {"entries": len(state), "sha256": hashlib.sha256(lines.encode()).hexdigest()} == KEYS[name]
 
 
-@pytest.fixture(scope="session")
-def original(shared: Path) -> ModuleType:
-    """The rule that draws the weights and the images of the original's cases."""
-    spec = importlib.util.spec_from_file_location("yolox_golden", shared / "golden/yolox/golden.py")
-    assert spec is not None
-    assert spec.loader is not None
-    rule = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(rule)
-    return rule
-
-
-def case(name: str, original: ModuleType) -> tuple[nn.Module, Tensor, Any]:
-    """The network with the case's arrays in double, its images, and what the original computed."""
-    loaded = module(name).double()
-    state = {key: torch.from_numpy(array) for key, array in original.weights(name).items()}
-    state |= {key: array for key, array in loaded.state_dict().items() if key.endswith("num_batches_tracked")}
-    loaded.load_state_dict(state)
-    return loaded, torch.from_numpy(original.images(name)).double(), np.load(original.HERE / f"forward-{name}.npz")
+@pytest.fixture
+def case(shared: Path) -> Path:
+    """The original's smallest network."""
+    return shared / "golden/yolox/forward-yolox-nano.npz"
 
 
 @pytest.mark.reference("golden/yolox")
 @pytest.mark.parametrize("name", ["yolox-nano", "yolox-s", "yolox-darknet53"])
-def test_outputs_are_the_originals(name: str, original: ModuleType) -> None:
-    loaded, images, expected = case(name, original)
-    means: dict[str, np.ndarray[Any, Any]] = {}
-
-    def record(key: str, index: int | None = None) -> Any:
-        def hook(part: nn.Module, inputs: Any, output: Any) -> None:
-            each = output if index is None else output[index]
-            means[f"mean_{key}"] = each.mean((0, 2, 3)).numpy()
-
-        return hook
-
-    for key in ("stem", "dark2", "dark3", "dark4", "dark5"):
-        loaded.get_submodule(f"backbone.backbone.{key}").register_forward_hook(record(key))
-    for index in range(3):
-        loaded.get_submodule("backbone").register_forward_hook(record(f"pan{index}", index))
-    with torch.inference_mode():
-        raw = loaded(images).numpy()
-    for key, value in {"raw": raw, **means}.items():
-        np.testing.assert_allclose(value, expected[key], rtol=1e-6, atol=1e-6, err_msg=key)
-    assert len(means) == 8
+def test_outputs_are_the_originals(name: str, case: Path) -> None:
+    differences = replay(case.with_stem(f"forward-{name}"), Path())
+    assert differences is not None
+    assert len(differences) == 18  # raw and decoded rows, eight maps
+    assert [each for each in differences if not each.good] == []
 
 
 @pytest.mark.reference("golden/yolox")
-def test_the_classifier_sees_the_backbones_last_map(original: ModuleType) -> None:
-    _, images, expected = case("yolox-nano", original)
+def test_the_classifier_sees_the_backbones_last_map(case: Path) -> None:
+    arrays = dict(np.load(case))
+    detector = with_arrays(module("yolox-nano"), arrays)
     classifier = module("cspdarknet-nano").double()
     ours = {
-        key.removeprefix("backbone."): torch.from_numpy(array)
-        for key, array in original.weights("yolox-nano").items()
+        key.removeprefix("backbone."): array
+        for key, array in detector.state_dict().items()
         if key.startswith("backbone.backbone.")
     }
     missing = set(classifier.load_state_dict(ours, strict=False).missing_keys)
-    assert missing <= {"head.fc.weight", "head.fc.bias"} | {key for key in missing if key.endswith("tracked")}
+    assert missing == {"head.fc.weight", "head.fc.bias"}
     head = classifier.get_submodule("head.fc")
     assert isinstance(head, nn.Linear)
     with torch.inference_mode():
         head.weight.zero_()
         head.bias.zero_()
         head.weight[:256] = torch.eye(256)
-        logits = classifier(images)
-    np.testing.assert_allclose(logits[0, :256].numpy(), expected["mean_dark5"], rtol=1e-6, atol=1e-6)
+        logits = classifier(input_of(arrays))
+    np.testing.assert_allclose(logits[0, :256].numpy(), arrays["mean_dark5"], rtol=1e-6, atol=1e-6)
     assert float(logits[0, 256:].abs().max()) == 0
 
 

@@ -82,7 +82,8 @@ def claims_of(timing: Timing) -> list[FrameRate]:
 
 
 def _rate_text(rate: FrameRate) -> str:
-    return f"{rate.value:f}({rate.device})" if rate.device else f"{rate.value:f}"
+    number = f"{rate.value:.1f} = 1000/{rate.printed:f}" if rate.latency else f"{rate.printed:f}"
+    return f"{number}({rate.device})" if rate.device else number
 
 
 def short(value: float) -> str:
@@ -125,7 +126,9 @@ def _claimed_text(claimed: ClaimedRatio) -> str:
     """Such as "1.31 = 71/54 on 9900K (1.29–1.34)"."""
     low, high = claimed.bounds
     device = f" on {claimed.above.device}" if claimed.above.device else ""
-    printed = f"{claimed.above.value:f}/{claimed.below.value:f}"
+    above, below = claimed.above, claimed.below
+    # of latencies the row's own is the divisor
+    printed = f"{below.printed:f}/{above.printed:f}" if above.latency else f"{above.printed:f}/{below.printed:f}"
     return f"{claimed.value:.2f} = {printed}{device} ({low:.2f}–{high:.2f})"
 
 

@@ -1,4 +1,4 @@
-"""Measured frame rates as measurements of the tables' cells; none is ever judged.
+"""Measured frame rates and latencies as measurements of the tables' cells; none is ever judged.
 
 The cell's number is the median at batch 1 in fp32, eager, with the boxes decoded and suppressed and without image
 loading, because Darknet's demo loads the next image in another thread. The section on speed has the other settings.
@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from cspbench.claims import tables
-from cspbench.claims.frame_rates import of_row
-from cspbench.claims.model import Row
+from cspbench.claims.frame_rates import METRICS, of_row
+from cspbench.claims.model import Cell, Row
 from cspbench.claims.verdict import Deviation, Measurement, Reason
 from cspbench.network.network import digest
 from cspbench.results.measurements import CellMeasurement, Key
@@ -29,20 +29,22 @@ STAGE = Stage.BOXES
 
 
 def by_cell(runs: Iterable[SpeedRun]) -> dict[Key, list[CellMeasurement]]:
-    """The frame rates by cell, the newest first."""
+    """The frame rates and latencies by cell, the newest first."""
     rows = [row for table in tables.load_all(kind=None) for row in table.rows if of_row(row)]
     cells: dict[Key, list[CellMeasurement]] = {}
     for run in sorted(runs, key=lambda run: run.session.when, reverse=True):
         for timing in run.timings if run.setting == SETTING else ():
             for row in rows:
-                if (row.model, row.size) == timing.key:
-                    measurement = _of_row(row, run, timing)
-                    cells.setdefault(measurement.key, []).append(measurement)
+                for cell in (row.cells[name] for name in METRICS if name in row.cells):
+                    if (row.model, row.size) == timing.key and (cell.value is not None or cell.values):
+                        measurement = _of_cell(row, cell, run, timing)
+                        cells.setdefault(measurement.key, []).append(measurement)
     return cells
 
 
-def _of_row(row: Row, run: SpeedRun, timing: Timing) -> CellMeasurement:
-    rate = middle(timing.seconds(STAGE)).inverse()
+def _of_cell(row: Row, cell: Cell, run: SpeedRun, timing: Timing) -> CellMeasurement:
+    seconds = timing.seconds(STAGE)
+    rate = middle([1000 * value for value in seconds]) if cell.metric == "latency" else middle(seconds).inverse()
     about = f"on {run.machine.name}: {STAGE}, {run.setting.name}, median of {rate.rounds} rounds"
     deviations = [Deviation(about, Reason.HARDWARE)]
     if _digest(timing) != timing.network:
@@ -50,7 +52,7 @@ def _of_row(row: Row, run: SpeedRun, timing: Timing) -> CellMeasurement:
     session = run.session
     return CellMeasurement(
         row,
-        row.cells["fps"],
+        cell,
         Measurement(Decimal(f"{rate.median:.6g}"), None, tuple(deviations), interval=rate.interval),
         Provenance(
             shlex.join(without_folders(session.command)),
@@ -70,4 +72,4 @@ def _of_row(row: Row, run: SpeedRun, timing: Timing) -> CellMeasurement:
 def _digest(timing: Timing) -> str | None:
     """The digest of the catalogue's network as it is now."""
     entry = MODELS.get(timing.model)
-    return None if entry is None else digest(entry.build().resized(*timing.size))
+    return None if entry is None else digest(entry.architecture().resized(*timing.size))

@@ -72,3 +72,9 @@ def to_mmdetection(name: str, detects: bool) -> str:
         if name.startswith(ours):
             return theirs + name.removeprefix(ours)
     return name
+
+
+def in_mmdetections_order(names: Iterable[str]) -> list[str]:
+    """Mmdetection's names in the order of its own modules; of ours they come in the order of ours."""
+    starts = ("backbone.", *_PARTS)
+    return sorted(names, key=lambda name: next((n for n, start in enumerate(starts) if name.startswith(start)), -1))
