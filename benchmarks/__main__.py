@@ -1,7 +1,8 @@
-"""Measure everything and write the table: python -m benchmarks [--quick] [--only PART ...] [--out FILE]
+"""Measure everything and write the tables: python -m benchmarks [--quick] [--only PART ...] [--out FILE]
 
 Parts run one after the other, each in a process of its own. The file is written whole, at the end, or not at all; what
-is only a part of the whole, or quick, goes to stdout unless a file is named.
+is only a part of the whole, or quick, goes to stdout unless a file is named. Beside it, benchmarks.json has the ratios,
+which `cspbench ci --benchmarks` compares.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +19,11 @@ from typing import Any
 
 from benchmarks.measuring import PYTHON, ROOT, child, table
 from cspbench.errors import CspbenchError
-from cspbench.io import write_text
+from cspbench.io import write_bytes, write_text
+from cspbench.results import sessions
+from cspbench.results.benchmarks import FILE, Benchmarks, Ratio
+from cspbench.results.encoding import encode
+from cspbench.speed.hardware import processor
 
 PARTS = {
     "commands": "Commands",
@@ -46,7 +52,6 @@ def described(load: float) -> list[list[Any]]:
     import torch
 
     from cspbench.provenance import installed
-    from cspbench.speed.hardware import processor
 
     facts: dict[str, str] = json.loads(child([PYTHON, "-m", "cspbench", "env", "--json"]).output)
     versions = ", ".join(f"{name} {version or '-'}" for name, version in installed(PACKAGES).items())
@@ -88,6 +93,15 @@ def document(machine: list[list[Any]], sections: dict[str, str], warning: str | 
     return "\n\n".join(parts) + "\n"
 
 
+def measured(name: str, quick: bool) -> tuple[str, dict[str, float]]:
+    """A part's markdown and its ratios, from a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "ratios.json"
+        options = ["--ratios", str(file), *(["--quick"] if quick else [])]
+        text = child([PYTHON, "-m", f"benchmarks.{name}", *options]).output
+        return text, json.loads(file.read_bytes())
+
+
 def main() -> None:
     """Run the parts and write what they found."""
     parser = argparse.ArgumentParser(
@@ -103,12 +117,16 @@ def main() -> None:
     if warning:
         print(f"benchmarks: {warning}", file=sys.stderr)
     sections = {}
+    ratios: list[Ratio] = []
+    session = sessions.session(["python", "-m", "benchmarks", *sys.argv[1:]], device="cpu", when=sessions.now())
     for name in PARTS:
         if given.only and name not in given.only:
             continue
         print(f"benchmarks: {name} ...", end="", file=sys.stderr, flush=True)
         begin = time.perf_counter()
-        sections[name] = child([PYTHON, "-m", f"benchmarks.{name}", *(["--quick"] if given.quick else [])]).output
+        text, of_part = measured(name, given.quick)
+        sections[name] = text
+        ratios += [Ratio(name, what, value) for what, value in of_part.items()]
         print(f" {time.perf_counter() - begin:.0f} s", file=sys.stderr)
     text = document(machine, sections, warning)
     if warning:  # again, where it is not scrolled away
@@ -117,7 +135,21 @@ def main() -> None:
         print(text, end="")
         return
     write_text(out, text)
-    print(f"benchmarks: wrote {out}", file=sys.stderr)
+    file = out.with_name(FILE)
+    write_bytes(
+        file,
+        encode(
+            Benchmarks(
+                session=session,
+                processor=processor(),
+                cores=os.cpu_count() or 1,
+                load=load,
+                quick=given.quick,
+                ratios=ratios,
+            )
+        ),
+    )
+    print(f"benchmarks: wrote {out} and {file}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.measuring import judged, medians, part, table
+from benchmarks.measuring import faster, judged, medians, part, table
 from benchmarks.pictures import draw
 from benchmarks.torchvision_operator import operator
 from cspbench.data.augment import blur, classifier, colour, detector, window
@@ -116,6 +116,7 @@ def section(quick: bool) -> str:
         text += f"\n\nNo comparison: {operator()[1]}."
     else:
         least = min(value for name, value in seconds.items() if name.startswith("torchvision"))
+        faster("cspbench to the faster of torchvision", least / own)
         text += f"\n\n{judged(f'At least {TARGET} times as fast as the faster of torchvision', least >= TARGET * own)}."
     rows = [[name, f"{1e3 * value:.2f}"] for name, value in parts.items()]
     rows.append(["a detector's picture of 416 x 416, half of them mosaics of four", f"{1e3 * whole / count:.2f}"])

@@ -13,7 +13,7 @@ import time
 
 import numpy as np
 
-from benchmarks.measuring import in_turns, judged, medians, part, table
+from benchmarks.measuring import faster, in_turns, judged, medians, part, table
 from cspbench.data.coco.annotations import COCO_CATEGORIES, GroundTruth
 from cspbench.detection.ap.average_precision import ENGINES, AveragePrecision, average_precision, by_library
 from cspbench.detection.ap.bootstrap import DRAWS, intervals
@@ -77,6 +77,9 @@ def section(quick: bool) -> str:
         stats = np.array_equal(result.stats, referee.stats)
         curves = np.array_equal(result.precision, referee.precision) and np.array_equal(result.recall, referee.recall)
         ratio = middle["pycocotools"] / middle[engine]
+        if engine == "cspbench":
+            faster("cspbench to pycocotools", ratio)
+            faster(f"cspbench to {PORT}", middle[PORT] / middle[engine])
         same = ["yes" if each else "no" for each in (stats, curves)]
         target = judged(f"at least {RATIO}, same floats", ratio >= RATIO and stats) if engine == "cspbench" else None
         rows.append([engine, f"{middle[engine]:.3f}", f"{ratio:.1f}", target, *same])

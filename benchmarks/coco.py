@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import pictures
-from benchmarks.measuring import PYTHON, Finished, child, judged, part, table
+from benchmarks.measuring import PYTHON, Finished, child, faster, judged, part, table
 from benchmarks.random_weights import weights
 from benchmarks.scaling import DETECTOR, repeated
 from benchmarks.sweep import SIX
@@ -188,6 +188,7 @@ def report(found: Sequence[Measured], repeats: int) -> str:
     rows, places = [], []
     for each in found:
         one, six = each.seconds(1), each.seconds(len(SIX))
+        faster(f"{each.case.model}, one threshold to six", 1 / each.ratio)
         target = judged(f"at most {MOST:g}", each.ratio <= MOST)
         agreed = "yes" if each.same() else "no"
         told = [each.case.model, each.case.images, f"{each.after[1]['candidates']:.0f}"]

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.measuring import PYTHON, Finished, child, judged, part, table
+from benchmarks.measuring import PYTHON, Finished, child, faster, judged, part, table
 
 CSPBENCH = str(Path(PYTHON).with_name("cspbench"))
 BASE = "import torch, fvcore.nn"
@@ -83,6 +83,9 @@ def measured(commands: Mapping[str, Command], repeats: int) -> str:
     middle = {name: statistics.median(run.seconds for run in kept) for name, kept in runs.items()}
     peak = {name: max(run.peak for run in kept) for name, kept in runs.items()}
     base = next(iter(commands))
+    for name in there:
+        if name != base:
+            faster(name, middle[base] / middle[name])
     rows = [
         [
             f"`{name}`",

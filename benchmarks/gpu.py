@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.measuring import PYTHON, child, judged, part, table
+from benchmarks.measuring import PYTHON, child, faster, judged, part, table
 from benchmarks.random_weights import write
 from cspbench.classification import predict
 from cspbench.data.presets import preset
@@ -129,6 +129,7 @@ def metrics(command: str, device: str, folder: Path) -> Any:
 def report(name: str, forward: list[float], whole: list[float], same: dict[str, bool], setting: Setting) -> str:
     """The table, and whether both devices agree."""
     best, reached = statistics.median(forward), statistics.median(whole)
+    faster("a whole evaluation to the forward alone", reached / best)
     how = f"{setting.precision}, channels last, {'compiled' if setting.compiled else 'not compiled'}"
     rows = [
         ["the forward alone, pixels on the GPU", f"{best:.0f}", "1.00"],

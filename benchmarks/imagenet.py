@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring import PYTHON, child, judged, part, table
+from benchmarks.measuring import PYTHON, child, faster, judged, part, table
 from benchmarks.pictures import draw
 
 TIMM, OURS = "cspdarknet53", "timm/cspdarknet53"
@@ -167,7 +167,7 @@ def report(runs: dict[str, list[dict[str, Any]]], setting: Setting) -> str:
     """The table, from all runs of both sides."""
     rates = {side: [setting.images / run["seconds"] for run in kept] for side, kept in runs.items()}
     middle = {side: statistics.median(values) for side, values in rates.items()}
-    ratio = middle["cspbench"] / middle["timm"]
+    ratio = faster("cspbench to timm's validation loop", middle["cspbench"] / middle["timm"])
     targets = {"cspbench": judged(f"at least {RATE:g}", ratio >= RATE)}
     rows = [
         [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cspbench.errors import CspbenchError
+from cspbench.io import write_text
 from cspbench.report.formats import grid
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -86,8 +88,31 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return grid(columns, [["-" if value is None else str(value) for value in row] for row in rows])
 
 
+_ratios: dict[str, float] = {}
+
+
+def faster(name: str, ratio: float) -> float:
+    """Keep `ratio`, how many times as fast as its peer something is, for the file of ratios; return it."""
+    _ratios[name] = ratio
+    return ratio
+
+
+def parser(about: str | None) -> argparse.ArgumentParser:
+    """The options of every part."""
+    options = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--quick", action="store_true", help="sizes that show that it works, and no more")
+    options.add_argument("--ratios", type=Path, metavar="FILE", help="write what is compared to this JSON file, too")
+    return options
+
+
+def finish(text: str, ratios: Path | None) -> None:
+    """Print a part's markdown, and write its ratios to a file if there is one."""
+    print(text)
+    if ratios is not None:
+        write_text(ratios, json.dumps(_ratios))
+
+
 def part(about: str | None, section: Section) -> None:
-    """Run a part alone: its markdown on stdout."""
-    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="sizes that show that it works, and no more")
-    print(section(parser.parse_args().quick))
+    """Run a part alone."""
+    given = parser(about).parse_args()
+    finish(section(given.quick), given.ratios)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.measuring import judged, medians, part, table
+from benchmarks.measuring import faster, judged, medians, part, table
 from benchmarks.torchvision_operator import Suppress, operator
 from cspbench.detection import overlaps
 from cspbench.detection.candidates import Candidates
@@ -86,7 +86,7 @@ def section(quick: bool) -> str:
     for kind in KINDS:
         image = draw(kind, count)
         for threshold in THRESHOLDS:
-            rows.append([kind, *_measured(image, threshold, suppress, repeats)])
+            rows.append([kind, *_measured(kind, image, threshold, suppress, repeats)])
         words.append(f"{kind}: {_spent(image, THRESHOLDS[0], repeats)}")
     columns = (
         *("candidates", "NMS", "plain loop, ms", "cspbench, ms", "ratio", "target"),
@@ -105,7 +105,7 @@ def section(quick: bool) -> str:
     return f"{heading}\n\n{table(columns, rows)}\n\n{bound}"
 
 
-def _measured(image: Candidates, threshold: float, suppress: Suppress, repeats: int) -> list[object]:
+def _measured(kind: str, image: Candidates, threshold: float, suppress: Suppress, repeats: int) -> list[object]:
     seconds = medians(
         {
             "plain": lambda: plain(image, threshold, suppress),
@@ -117,7 +117,7 @@ def _measured(image: Candidates, threshold: float, suppress: Suppress, repeats: 
     keep = nms(image, threshold)
     differ = int((keep != plain(image, threshold, suppress)).sum())
     loop, ours, greedy = (f"{1000 * seconds[name]:.1f}" for name in ("plain", "ours", "greedy"))
-    ratio = seconds["plain"] / seconds["ours"]
+    ratio = faster(f"{kind} at {threshold:g} to the plain loop", seconds["plain"] / seconds["ours"])
     target = judged(f"at least {RATIO}", ratio >= RATIO)
     return [threshold, loop, ours, f"{ratio:.1f}", target, int(keep.sum()), differ, greedy]
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.measuring import medians, part, table
+from benchmarks.measuring import faster, medians, part, table
 from benchmarks.pictures import HEIGHT, WIDTH, picture
 from cspbench.data.resize import center_offset, resize_image, resized_window, shorter_side_to
 
@@ -114,6 +114,8 @@ def section(quick: bool) -> str:
                 continue
             apart = 255 * float(np.abs(ways[name]() - ours).mean())
             ratio = seconds[name] / seconds["cspbench"]
+            if name != "cspbench":
+                faster(f"{words}: cspbench to {label}", ratio)
             rows.append([words, label, f"{1000 * seconds[name]:.2f}", f"{ratio:.2f}", f"{apart:.2f}"])
     columns = ("output", "resize", "ms", "time, cspbench = 1", "mean difference from Darknet's, of 255 levels")
     heading = (

@@ -10,7 +10,6 @@ start: Darknet's losses and order of additions, the copy of the state that an in
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 import time
@@ -24,7 +23,7 @@ import torch
 from torch import Tensor, fx
 from torch.nn import functional
 
-from benchmarks.measuring import in_turns, judged, table
+from benchmarks.measuring import faster, finish, in_turns, judged, parser, table
 from cspbench.data.augment.minibatches import MiniBatch
 from cspbench.inference.engine import exact_arithmetic
 from cspbench.inference.memory import keep_freed_memory
@@ -188,6 +187,7 @@ def section(quick: bool, detector: str | None = None) -> str:
     speeds, rows, texts = [], [], []
     for case in cases:
         speed, where, ratio = compare(case, 1 if quick else 9)
+        faster(f"{case.model} at {case.side} to the plain loop", ratio)
         speeds += speed
         rows += where
         words = f"{case.model}: {ratio:.3f} of the plain loop's images per second (median of pairs), at least {TARGET}"
@@ -199,11 +199,10 @@ def section(quick: bool, detector: str | None = None) -> str:
 
 def main() -> None:
     """Run this part alone."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="sizes that show that it works, and no more")
-    parser.add_argument("--detector", metavar="FILE", help="a detector's .cfg file in place of yolov3-tiny")
-    options = parser.parse_args()
-    print(section(options.quick, options.detector))
+    options = parser(__doc__)
+    options.add_argument("--detector", metavar="FILE", help="a detector's .cfg file in place of yolov3-tiny")
+    given = options.parse_args()
+    finish(section(given.quick, given.detector), given.ratios)
 
 
 if __name__ == "__main__":

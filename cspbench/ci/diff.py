@@ -101,6 +101,10 @@ class Changes:
 
     pairs: tuple[Pair, ...]
 
+    def beside(self, more: Iterable[Pair]) -> Changes:
+        """These, then more."""
+        return Changes((*self.pairs, *more))
+
     @property
     def changed(self) -> list[Pair]:
         """The pairs that changed: failing ones first, then partial ones."""

@@ -37,6 +37,16 @@ def ci(
             "covers top5, ap the other APs. What is left out keeps the default.",
         ),
     ] = DEFAULT,
+    benchmarks: Annotated[
+        Path | None,
+        typer.Option(
+            "--benchmarks", metavar="FILE", help="Also compare these ratios with benchmarks.json in the baseline."
+        ),
+    ] = None,
+    slower: Annotated[
+        float,
+        typer.Option("--slower", metavar="PERCENT", min=0, max=100, help="How far a ratio of benchmarks may fall."),
+    ] = 20.0,
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML, one test case per cell.")
     ] = None,
@@ -61,7 +71,7 @@ def ci(
     new one is off, a claim changed, or a network did without a new count; 4 a measurement or a RUN is partial, which
     never passes.
     """
-    from cspbench.ci import render
+    from cspbench.ci import ratios, render
     from cspbench.ci.baseline import changes_since, load, present
     from cspbench.ci.junit import junit as as_junit
     from cspbench.ci.tolerances import parse
@@ -72,6 +82,8 @@ def ci(
     now = present(results, runs or [])
     against = load(baseline, results)
     changes = changes_since(against, now, tolerances)
+    if benchmarks is not None:
+        changes = changes.beside(ratios.since(baseline, benchmarks, slower))
     if junit is not None:
         write_bytes(junit, as_junit(changes), named=True)
     if summary is not None:
