@@ -23,6 +23,7 @@ from cspbench.io import write_bytes, write_text
 from cspbench.results import sessions
 from cspbench.results.benchmarks import FILE, Benchmarks, Ratio
 from cspbench.results.encoding import encode
+from cspbench.results.store import without_folders
 from cspbench.speed.hardware import processor
 
 PARTS = {
@@ -118,7 +119,9 @@ def main() -> None:
         print(f"benchmarks: {warning}", file=sys.stderr)
     sections = {}
     ratios: list[Ratio] = []
-    session = sessions.session(["python", "-m", "benchmarks", *sys.argv[1:]], device="cpu", when=sessions.now())
+    session = sessions.session(
+        without_folders(["python", "-m", "benchmarks", *sys.argv[1:]]), device="cpu", when=sessions.now()
+    )
     for name in PARTS:
         if given.only and name not in given.only:
             continue

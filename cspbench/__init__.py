@@ -27,6 +27,7 @@ __all__ = [
     "inference_model",
     "list_models",
     "load_tables",
+    "measure_speed",
     "predict",
     "score",
     "train",
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from cspbench.export.run import export_model
     from cspbench.models.create import create_model, list_models
     from cspbench.prediction.predict import inference_model, predict
+    from cspbench.speed.measure_speed import measure_speed
     from cspbench.training.train import train
 
 _HOMES = {
@@ -56,6 +58,7 @@ _HOMES = {
     "inference_model": "prediction.predict",
     "list_models": "models.create",
     "load_tables": "evaluation.frames",
+    "measure_speed": "speed.measure_speed",
     "predict": "prediction.predict",
     "score": "evaluation.score",
     "train": "training.train",

@@ -38,6 +38,7 @@ CODES = {
     "usage.map-without-objects": "Darknet's mAP was asked for on a data set without annotations.",
     "usage.map-without-sizes": "Darknet's mAP was asked for on annotations without the sizes of the images.",
     "usage.migrate-alone": "--migrate was given together with other options.",
+    "usage.models-or-tables": "To be timed were named both models and tables, or neither.",
     "usage.module-description": "A module's description has a value of an unsupported type.",
     "usage.module-has-its-own": "Weights or a size were given for a module, which has its own.",
     "usage.module-without-description": "A module was given that does not describe itself.",
