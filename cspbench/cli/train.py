@@ -53,7 +53,7 @@ def train(
     allow_bad: options.BadOption = 0,
     form: options.FormatOption = Format.MD,
 ) -> None:
-    """Train a network as Darknet does, a YOLOX as Megvii does, or a CSPDarknet as mmcls does.
+    """Train a network as Darknet, Megvii (YOLOX) or mmcls does.
 
     The recipe is that of [net] in the cfg, or the published one (`cspbench show MODEL --recipe`). A killed run resumes
     with the same command. The folder gets NAME_last.weights and NAME_final.weights, of a torch module .safetensors, and
