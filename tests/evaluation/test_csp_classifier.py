@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from processes import run
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -81,13 +80,6 @@ def test_both_files_are_evaluated_alike(tmp_path: Path, ours: Path, theirs: Path
     (other,) = cspbench.predict(NANO, pixels, weights=ours, preset="mmpretrain")
     assert isinstance(other, Classified)
     assert np.abs(other.pred_scores - predicted.pred_scores).max() > 1e-3
-
-
-def test_the_command_takes_the_files_classes(tmp_path: Path, ours: Path) -> None:
-    classification.write(tmp_path / "set", 2)
-    done = run(["eval-imagenet", "set", "-m", "csp-darknet-nano", "--weights", str(ours), "--size", "64"], tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "| cspdarknet-nano-16-classes | file | - | 2 |" in done.stdout
 
 
 def test_presets_of_the_other_commands(ours: Path) -> None:
