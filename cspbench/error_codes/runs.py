@@ -24,6 +24,7 @@ CODES = {
     "run.shard-unreadable": "A shard cannot be read.",
     "train.batch-norm-of-one": "A batch norm in training would have one value per channel, whose variance is 0.",
     "train.no-loss": "A network in training ends with no layer whose loss is known.",
+    "train.not-one-class": "An image for training has no class or several, and the loss takes one.",
     "train.other-classes": "The network of a cfg file has another number of classes than the data.",
     "train.unsupported": "A cfg asks for a kind of training that is not implemented.",
 }

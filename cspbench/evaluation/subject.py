@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from cspbench.errors import UsageError, brief, printable
 from cspbench.inference.description import Described, Description, describe
 from cspbench.io import argument_path
+from cspbench.models.own_modules import with_classes
 from cspbench.network import canonical
 from cspbench.network.layers import Yolox
 from cspbench.network.modular.architecture import Architecture, layered
@@ -119,8 +120,8 @@ def _of_network(
     network = at_size(network, size, detector_protocol)
     if isinstance(network, Network):
         network.check_evaluable()
-    elif not network.detects:
-        layered(network)  # refuses: no preset says how its images were prepared
+    elif isinstance(network, ModuleNetwork) and not network.detects:
+        network = _with_classes_of(file, network, ema)
     opened = open_weights(file, network, ema=ema)
 
     def build(epsilon: str) -> nn.Module:
@@ -143,6 +144,14 @@ def _of_network(
         detector_protocol,
         tuple(f"{printable(str(file))}: {topic} {words}" for topic, words in opened.said.items()),
     )
+
+
+def _with_classes_of(file: Path, network: ModuleNetwork, ema: bool | None) -> ModuleNetwork:
+    """A classifier with as many classes as its file has: nothing else in a run directory says how many there were."""
+    from cspbench.weights.module_state import classes_in
+
+    classes = classes_in(file, ema)
+    return network if classes in (None, network.design.classes) else with_classes(network, classes)
 
 
 def description_of(module: Described) -> Description:

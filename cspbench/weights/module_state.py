@@ -15,6 +15,7 @@ from cspbench.network.modular.network import Design, ModuleNetwork
 from cspbench.weights import states
 from cspbench.weights.arrays import Weights
 from cspbench.weights.checkpoint import content, tensors_of
+from cspbench.weights.filekind import Kind, examine
 from cspbench.weights.safetensors_file import of_state
 from cspbench.zoo.registry import MODELS
 from cspbench.zoo.yolox import LEGACY
@@ -23,6 +24,8 @@ from cspbench.zoo.yolox.keys import WORDS, from_mmdetection, mmdetections
 
 AVERAGED_BUFFERS = "ema_"
 """Beginning of the flat names under which old mmdetection checkpoints have all arrays a second time."""
+LAST = "head.fc.bias"
+"""Our name of a classifier's last array, which is mmpretrain's, too."""
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -67,6 +70,14 @@ def by_our_names(path: Path, ema: bool | None, detects: bool) -> tuple[dict[str,
         named = {from_mmdetection(name, detects): tensor for name, tensor in named.items()}
         said["names"] = "mmdetection's"
     return named, said
+
+
+def classes_in(path: Path, ema: bool | None = None) -> int | None:
+    """The number of classes of a classifier's file; None for any other file. Raises `WeightsError`."""
+    if examine(path).kind not in (Kind.ZIP, Kind.PICKLE, Kind.SAFETENSORS):
+        return None
+    last = by_our_names(path, ema, detects=False)[0].get(LAST)
+    return int(last.shape[0]) or None if last is not None and len(last.shape) == 1 else None
 
 
 def _doubled(name: str) -> bool:

@@ -38,8 +38,15 @@ def test_a_training_without_an_end_has_no_cost(tmp_path: Path) -> None:
 def test_of_a_yolox() -> None:
     text = command("show", "yolox-nano", "--recipe").stdout
     assert text.startswith("# yolox-nano, trained with Megvii's code of august2021\n")
-    assert "| mosaic=0.5 | Megvii's code, august2021 |" in text
+    assert "| mosaic=0.5 | Megvii's code of august2021 |" in text
     assert "GPU hours" in text
     about = json.loads(command("show", "yolox-nano-legacy", "--recipe", "--format", "json").stdout)
     assert about["era"] == "july2021"
-    assert {"setting": "mosaic=1", "source": "Megvii's code, july2021"} in about["settings"]
+    assert {"setting": "mosaic=1", "source": "Megvii's code of july2021"} in about["settings"]
+
+
+def test_of_a_classifier_of_its_backbone() -> None:
+    text = command("show", "csp-darknet-s", "--recipe").stdout
+    assert text.startswith("# cspdarknet-s, trained with mmcls 0.23.2\n")
+    assert "| smoothing=original | mmcls 0.23.2, LabelSmoothLoss |" in text
+    assert "128,116,700 images" in text

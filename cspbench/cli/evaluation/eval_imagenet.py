@@ -75,6 +75,7 @@ def eval_imagenet(
     from cspbench.evaluation.imagenet import check_classes, evaluate_imagenet
     from cspbench.evaluation.part import part_of
     from cspbench.evaluation.selection import evaluate_all
+    from cspbench.network.modular.network import ModuleNetwork
 
     listener, style = terminal(), Style(form, wide, legend)
     how = arguments.execution(batch, workers, device, precision, compiled, fresh)
@@ -91,7 +92,8 @@ def eval_imagenet(
         return
 
     def evaluated(model: Selected) -> ClassificationResult | None:
-        check_classes(model.name, source, classes)  # before its weights are read
+        if not isinstance(model.network, ModuleNetwork):  # whose file says how many classes it has
+            check_classes(model.name, source, classes)  # before its weights are read
         return evaluate_imagenet(model.network, source, weights=model.file, store=run, **about)
 
     results, failed = evaluate_all([(model.name, partial(evaluated, model)) for model in selected.models], listener)

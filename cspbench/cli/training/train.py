@@ -1,4 +1,4 @@
-"""`cspbench train`: a network as Darknet or Megvii trains it, from a cfg file, the catalogue or a published row."""
+"""`cspbench train`: a network as Darknet, Megvii or mmcls trains it, from a cfg, the catalogue or a published row."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def train(
     allow_bad: options.BadOption = 0,
     form: options.FormatOption = Format.MD,
 ) -> None:
-    """Train a network as Darknet does, or a YOLOX as Megvii does.
+    """Train a network as Darknet, Megvii (YOLOX) or mmcls does.
 
     The recipe is that of [net] in the cfg, or the published one (`cspbench show MODEL --recipe`). A killed run resumes
-    with the same command. The folder gets NAME_last.weights and NAME_final.weights, of a YOLOX .safetensors, and
+    with the same command. The folder gets NAME_last.weights and NAME_final.weights, of a torch module .safetensors, and
     log.jsonl. `torchrun --nproc-per-node N -m cspbench train ...` shares the mini-batches out; name the folder with
     --run-dir there.
 

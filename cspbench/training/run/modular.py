@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
 
-from cspbench.data.augment.images import DetectorImages
-from cspbench.data.augment.minibatches import Layout
-from cspbench.data.augment.yolox.minibatches import Pictures, YoloxMiniBatches
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD
+
+from cspbench.data.augment.minibatches import MiniBatches
 from cspbench.errors import UsageError
 from cspbench.evaluation.execution import Listener
 from cspbench.inference import footprint
@@ -20,25 +22,25 @@ from cspbench.retrained.record import Start, Training, TrainingData
 from cspbench.training.distributed import Share
 from cspbench.training.folder import Folder
 from cspbench.training.learner import Learner
-from cspbench.training.modular.chosen import ModuleChosen, shown_module
 from cspbench.training.modular.learner import ModuleLearner, prepared
+from cspbench.training.modular.module import ModuleChosen, shown_module
+from cspbench.training.recipes.chosen import Images
 from cspbench.training.record import data_digest
 from cspbench.training.run.options import Options
 from cspbench.training.start import load
-from cspbench.training.yolox.boxes import points
-from cspbench.training.yolox.losses import losses
-from cspbench.training.yolox.optimiser import sgd
 from cspbench.weights.arrays import digest
 from cspbench.zoo import registry
 
 
-class ModuleProcedure:
-    """Of a YOLOX fitted to its images. Raises `UsageError` for options of Darknet's training, `WeightsError`."""
+class ModuleProcedure(ABC):
+    """Of a module fitted to its images. Raises `UsageError` for options of Darknet's training, `WeightsError`."""
 
+    averaged: ClassVar[bool]
+    """Whether the weights that are written are a moving average."""
     suffix = ".safetensors"
     cfg = None
 
-    def __init__(self, chosen: ModuleChosen, images: DetectorImages, options: Options, listener: Listener) -> None:
+    def __init__(self, chosen: ModuleChosen[Any], images: Images, options: Options, listener: Listener) -> None:
         self.chosen, self.images, self.options = chosen, images, options
         refuse({"--subdivisions auto": options.fit, "--gradients exact": options.exact, "--clear": options.clear})
         footprint.check(chosen.network)
@@ -53,7 +55,6 @@ class ModuleProcedure:
             given = sum(1 for index in range(len(chosen.network.layers)) if chosen.network.weights(index))
             self.begun = Start(f"file:{digest(options.weights)}", given - len(source.missing), 0)
             self._source = source
-        self.schedule = chosen.recipe.schedule(chosen.length)
 
     @property
     def network(self) -> ModuleNetwork:
@@ -63,8 +64,8 @@ class ModuleProcedure:
     def last(self) -> int:
         return self.chosen.last
 
-    def settled(self, folder: Folder, device: torch.device, share: Share, listener: Listener) -> None:
-        """The mini-batches are the recipe's: each has positives and batch norm of its own."""
+    def settled(self, folder: Folder, device: torch.device, share: Share, listener: Listener) -> None:  # noqa: B027
+        """The mini-batches are the recipe's: each has batch norm of its own."""
 
     def record(self, session: Session, *, compiled: bool) -> Training:
         chosen, images = self.chosen, self.images
@@ -74,7 +75,7 @@ class ModuleProcedure:
             network=network_digest(chosen.network),
             recipe=chosen.digest(),
             settings=[line["setting"] for line in shown_module(chosen)],
-            era=chosen.era.value,
+            era=str(chosen.era),
             gradients="exact",
             seed=self.options.seed,
             data=TrainingData(len(images.images), len(images.names), data_digest(images)),
@@ -89,40 +90,44 @@ class ModuleProcedure:
     def learner(self, device: torch.device, *, compiled: bool) -> ModuleLearner:
         recipe = self.chosen.recipe
         torch.manual_seed(self.options.seed)
-        module = prepared(self.network.design.module())
+        module = prepared(self.drawn())
         if self._source is not None:
             load(module, self.network, self._source)
         module = module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return ModuleLearner(
             self.network,
             module,
-            self._loss,
-            sgd(module, momentum=recipe.momentum, decay=recipe.decay),
-            lambda iteration: self.schedule.after(iteration - 1),
+            self.loss,
+            self.optimiser(module),
+            self.rate,
             images=recipe.batch,
             subdivisions=recipe.subdivisions,
+            averaged=self.averaged,
             precision=DTYPES[self.options.execution.precision],
             compiled=compiled,
         )
 
-    def _loss(self, raw: Tensor, labels: Tensor, size: tuple[int, int], iteration: int) -> Tensor:
-        recipe = self.chosen.recipe
-        l1 = recipe.l1 and iteration >= self.schedule.closing_iteration()
-        return losses(raw, labels, points(size, device=raw.device), recipe.rules, l1=l1).total
+    def drawn(self) -> nn.Module:
+        """The module with the values from which a training without weights begins."""
+        return self.network.design.module()
 
-    def mini_batches(self) -> YoloxMiniBatches:
-        return yolox_mini_batches(self.chosen, self.images, self.options.seed)
+    @abstractmethod
+    def optimiser(self, module: nn.Module) -> SGD:
+        """Of a module on its device."""
 
-    def finish(self, learner: Learner, folder: Folder) -> None:
-        """The final weights are the average already; the others are in the checkpoint."""
+    @abstractmethod
+    def rate(self, iteration: int) -> float:
+        """The learning rate of an iteration, from 1."""
 
+    @abstractmethod
+    def loss(self, raw: Tensor, labels: Tensor, size: tuple[int, int], iteration: int) -> Tensor:
+        """Of the outputs of a mini-batch, whose input has `size` (height, width)."""
 
-def yolox_mini_batches(chosen: ModuleChosen, images: DetectorImages, seed: int) -> YoloxMiniBatches:
-    """The mini-batches of a run."""
-    recipe = chosen.recipe
-    closing = recipe.schedule(chosen.length).closing_iteration()
-    pictures = Pictures(recipe.augmentation(normalised=chosen.normalised), recipe.scales, closing)
-    return YoloxMiniBatches(images, pictures, Layout(seed, recipe.batch, recipe.subdivisions))
+    @abstractmethod
+    def mini_batches(self) -> MiniBatches: ...
+
+    def finish(self, learner: Learner, folder: Folder) -> None:  # noqa: B027
+        """The final weights are the average already, if there is one; the others are in the checkpoint."""
 
 
 def refuse(options: dict[str, object]) -> None:
