@@ -144,8 +144,6 @@ def test_what_is_refused(tmp_path: Path) -> None:
         shown("csdarknet53", image)
     with refuses("usage.no-assignment"):
         shown("cspdarknet-nano", image)
-    with refuses("usage.undecoded-head"):
-        shown("yolox-darknet53-anchors", image)
     picture(tmp_path, "")
     with refuses("usage.image-without-objects"):
         shown("yolov3-tiny", image)

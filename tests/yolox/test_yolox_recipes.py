@@ -19,6 +19,7 @@ from cspbench.training.run.modular import yolox_mini_batches
 from cspbench.training.train import choose
 from cspbench.training.yolox.boxes import points
 from cspbench.training.yolox.fixed import Fixed, positives
+from cspbench.training.yolox.rules import Rules
 from cspbench.zoo.yolox.designs import YoloxDarknetDesign
 
 
@@ -39,16 +40,14 @@ def test_versions() -> None:
     assert [recipe.sizes for recipe in large.values()] == [(14, 26), (15, 25)]
     assert [recipe.mixup for recipe in large.values()] == [(0.8, 1.6), (0.5, 1.5)]
     assert [recipe.shortest for recipe in large.values()] == [8, 1]
-    assert [recipe.rules.radius for recipe in large.values() if not isinstance(recipe.rules, Fixed)] == [2.5, 1.5]
+    assert [recipe.rules.radius for recipe in large.values() if isinstance(recipe.rules, Rules)] == [2.5, 1.5]
     assert (chosen("yolox-s").era, chosen("yolox-s-legacy").era) == ("august2021", "july2021")
     assert (chosen("yolox-s").normalised, chosen("yolox-s-legacy").normalised) == (False, True)
     assert chosen("yolox-s", era="head").changed == ("era=head",)
     with refuses("usage.unknown-era"):
         choose("yolox-s", era="oct2019")
     with refuses("train.no-loss"):
-        choose("yolox-darknet53-anchors")
-    with refuses("train.no-loss"):
-        choose("yolox-darknet53-nms-free")
+        choose("cspdarknet-nano")
 
 
 def test_settings_are_read_back() -> None:

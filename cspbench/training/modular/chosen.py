@@ -14,10 +14,11 @@ from cspbench.errors import DefinitionError, UsageError
 from cspbench.models.own_modules import with_classes
 from cspbench.network import canonical
 from cspbench.network.modular.network import ModuleNetwork
+from cspbench.training.modular import steps
 from cspbench.training.modular.recipe import HEADS, Version, YoloxRecipe, of_version, pairs, with_settings
 from cspbench.training.recipes.chosen import SET, Chosen
 from cspbench.zoo import registry
-from cspbench.zoo.yolox import LEGACY
+from cspbench.zoo.yolox import NORMALISED
 from cspbench.zoo.yolox.designs import YoloxDarknetDesign, YoloxDesign
 
 MODULE_SIZES = ("width", "height")
@@ -62,7 +63,7 @@ class ModuleChosen:
     @property
     def normalised(self) -> bool:
         """Whether the pictures are those of the first generation of weights."""
-        return self.network.preset == LEGACY
+        return self.network.preset in NORMALISED
 
     def digest(self) -> str:
         """Of the recipe, its length in iterations included."""
@@ -76,12 +77,12 @@ AnyChosen = Chosen | ModuleChosen
 def of_module(network: ModuleNetwork, row: Row | None = None, version: str | None = None) -> ModuleChosen:
     """A network with the recipe of its weights' time, or of `version`. Raises `DefinitionError`, `UsageError`."""
     design = network.design
-    if not isinstance(design, YoloxDesign | YoloxDarknetDesign) or not design.one_box or _nms_free(design):
+    if not isinstance(design, YoloxDesign | YoloxDarknetDesign):
         raise DefinitionError(
             "train.no-loss",
             "the network cannot be trained: its loss is unknown here",
             where=network.name,
-            expected="a YOLOX with one box at each point",
+            expected="a YOLOX",
             found=design.kind,
             remedy="Train a network that ends with one of these",
         )
@@ -91,8 +92,13 @@ def of_module(network: ModuleNetwork, row: Row | None = None, version: str | Non
     recipe = of_version(_size(network), chosen)
     if isinstance(design, YoloxDarknetDesign):
         recipe = replace(recipe, head=design.head)
+    recipe, sources = steps.of_network(recipe, design)
+    recipe, of_row = steps.of_row(recipe, row)
     changed = (f"era={chosen}",) if chosen is not _usual(network) else ()
-    return ModuleChosen(network, recipe, chosen, network, row, changed=changed)
+    unknown_ones = (*UNKNOWN, *steps.unknown_of(design))
+    return ModuleChosen(
+        network, recipe, chosen, network, row, {**sources, **of_row}, changed=changed, unknown=unknown_ones
+    )
 
 
 def with_module_settings(chosen: ModuleChosen, settings: Sequence[str]) -> ModuleChosen:
@@ -114,6 +120,8 @@ def with_module_settings(chosen: ModuleChosen, settings: Sequence[str]) -> Modul
             )
         design = replace(network.design, head="coupled" if recipe.head == "coupled" else "decoupled")
         network = replace(network, name=f"{network.name}-{recipe.head}-head", design=design)
+    assert isinstance(network.design, YoloxDesign | YoloxDarknetDesign)
+    steps.check_assignment(network.name, recipe.assignment, network.design)
     changes = ["".join(setting.split()) for setting in settings if setting.partition("=")[0].strip() != "epochs"]
     return replace(
         chosen,
@@ -165,7 +173,7 @@ def shown_module(chosen: ModuleChosen) -> list[dict[str, str]]:
 
 
 def _usual(network: ModuleNetwork) -> Version:
-    return Version.JULY2021 if network.preset == LEGACY else Version.AUGUST2021
+    return Version.JULY2021 if network.preset in NORMALISED else Version.AUGUST2021
 
 
 def _size(network: ModuleNetwork) -> str:
@@ -173,8 +181,3 @@ def _size(network: ModuleNetwork) -> str:
     entry = registry.entry_of(network)
     words = (entry.name if entry else network.name).split("-")
     return next((word for word in words if word in HEAD), "s")
-
-
-def _nms_free(design: YoloxDesign | YoloxDarknetDesign) -> bool:
-    """Whether a network is to do without suppression, for which it would need other positives."""
-    return isinstance(design, YoloxDarknetDesign) and bool(design.more)

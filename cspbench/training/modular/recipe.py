@@ -12,19 +12,23 @@ from cspbench.data.augment.yolox.rules import HEAD, Augmentation, Range, Scales,
 from cspbench.errors import UsageError, brief
 from cspbench.network.cfg.settings import split, unknown
 from cspbench.training.yolox.fixed import Fixed
-from cspbench.training.yolox.rules import MMDET, R15, R25, Rules
+from cspbench.training.yolox.rules import MMDET, R15, R25
 from cspbench.training.yolox.schedule import RATE_OF_IMAGE, Schedule
+from cspbench.training.yolox.targets import Assignment, OneToOne
+from cspbench.training.yolox.yolov3 import Anchored
 
 STEP = 32
 """Sides of the network's input are multiples of it."""
-ASSIGNMENTS: dict[str, Rules | Fixed] = {
+ASSIGNMENTS: dict[str, Assignment] = {
     "simota": R25,
     "simota-r15": R15,
     "simota-mmdet": MMDET,
     "multi": Fixed(reach=1),
     "centre": Fixed(reach=0),
+    "anchors": Anchored(),
+    "one": OneToOne(),
 }
-"""By the value of `assignment`; the last two are the steps before SimOTA in the paper's roadmap."""
+"""By the value of `assignment`: SimOTA, the steps before it in the paper's roadmap, and its form without NMS."""
 HEADS = ("decoupled", "coupled")
 
 
@@ -94,7 +98,7 @@ class YoloxRecipe:
                 raise _unfit(name, " or ".join(values), getattr(self, name))
 
     @property
-    def rules(self) -> Rules | Fixed:
+    def rules(self) -> Assignment:
         """Which points learn a truth."""
         return ASSIGNMENTS[self.assignment]
 
