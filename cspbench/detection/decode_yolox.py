@@ -39,10 +39,8 @@ def points(size: tuple[int, int], strides: Sequence[int] = STRIDES, anchors: Seq
     for level, stride in enumerate(strides):
         rows, columns = np.mgrid[: size[0] // stride, : size[1] // stride]
         cells = np.stack((columns, rows, np.full_like(rows, stride)), -1).reshape(-1, 3).astype(np.float32)
-        own = anchors[level * used : (level + 1) * used]
-        levels += [np.hstack((cells, np.tile(np.array(sides, np.float32), (len(cells), 1)))) for sides in own] or [
-            cells
-        ]
+        own = np.array(anchors[level * used : (level + 1) * used], np.float32).reshape(-1, 2)
+        levels += [np.hstack((cells, np.tile(sides, (len(cells), 1)))) for sides in own] or [cells]
     return np.concatenate(levels)
 
 

@@ -95,7 +95,7 @@ def of_module(network: ModuleNetwork, row: Row | None = None, version: str | Non
     recipe, sources = steps.of_network(recipe, design)
     recipe, of_row = steps.of_row(recipe, row)
     changed = (f"era={chosen}",) if chosen is not _usual(network) else ()
-    unknown_ones = (*UNKNOWN, *steps.unknown_of(design))
+    unknown_ones = steps.unknown_of(design) or UNKNOWN
     return ModuleChosen(
         network, recipe, chosen, network, row, {**sources, **of_row}, changed=changed, unknown=unknown_ones
     )

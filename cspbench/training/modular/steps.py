@@ -56,7 +56,7 @@ def of_row(recipe: YoloxRecipe, row: Row | None) -> tuple[YoloxRecipe, dict[str,
 
 
 def unknown_of(design: YoloxDesign | YoloxDarknetDesign) -> tuple[str, ...]:
-    """What the paper leaves open of the step of a network."""
+    """What the paper leaves open of the step of a network; nothing of one with published weights."""
     return (*_UNKNOWN.get(_own(design) or "", ()), *((_PRE_TRAINED,) if design.priors else ()))
 
 
@@ -65,12 +65,12 @@ def check_assignment(name: str, assignment: str, design: YoloxDesign | YoloxDark
     own = _own(design)
     allowed: Sequence[str] = [each for each in ASSIGNMENTS if each not in OF_NETWORKS] if own is None else [own]
     if assignment not in allowed:
-        about = {None: "one box at each point", "anchors": "anchors", "one": "no suppression"}[own]
+        about = {None: "with one box at each point", "anchors": "with anchors", "one": "without suppression"}[own]
         raise UsageError(
             "usage.assignment",
             f"{name} cannot be trained with this assignment",
             where=f"assignment={brief(assignment, 80)}",
-            expected=f"{' or '.join(allowed)}, for a network with {about}",
+            expected=f"{' or '.join(allowed)}, for a network {about}",
             found=assignment,
             remedy="Correct --set, or train another step: docs/yolox.md has the network of each",
         )

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cspbench.data.coco.annotations import COCO_CATEGORIES
 from cspbench.data.decode import Decoder
-from cspbench.data.detection_presets import detection_preset
+from cspbench.data.detection_presets import DetectionPreset, detection_preset
 from cspbench.data.opencv import letterbox, letterbox_ratio, resize
 from cspbench.detection.detector import detector_of
 from cspbench.errors import UsageError
@@ -79,24 +79,35 @@ def _of_yolox(
     network: ModuleNetwork, image: str, data: str | None, weights: str | Path | None, device: str | None,
     listener: Listener,
 ) -> Shown:  # fmt: skip
+    preset, design, size = detection_preset(default_preset(network)), network.design, network.input[1:]
+    own = _annotated(image, data, design.classes, preset.decoder, False, listener)
+    boxes = own.boxes * letterbox_ratio(size, own.pixels.shape[1::-1])
+    rows = _rows(own, boxes)
+    points = {OF_YOLOV3: by_anchors(levels_of_yolov3(design.strides, size, design.classes), rows, size)}
+    without_nms = isinstance(design, YoloxDarknetDesign) and bool(design.more)
+    if without_nms or not design.priors:
+        raw = _outputs(network, preset, own, weights, device, listener)
+        if not design.priors:
+            points = {SIMOTA: simota(raw, rows, size), **points}
+        if without_nms:
+            points = {ONE: one_to_one(raw, rows, size, design.priors), **points}
+    elif weights is not None:
+        listener.note("YOLOv3's rule does not read the weights")
+    return Shown(letterbox(own.pixels, size[1], size[0]), _names(own, design.classes), boxes, points)
+
+
+def _outputs(
+    network: ModuleNetwork, preset: DetectionPreset, own: Annotated, weights: str | Path | None, device: str | None,
+    listener: Listener,
+) -> Tensor:  # fmt: skip
+    """The raw outputs (A, 5 + classes) for an image."""
     subject = subject_of(network, weights)
     for line in subject.said:
         listener.note(line)
-    preset = detection_preset(default_preset(network))
     detector = detector_of(subject.description, preset)
-    classes, size = network.design.classes, detector.size
-    own = _annotated(image, data, classes, preset.decoder, False, listener)
     engine = prepare(subject.build(detector.epsilon), choose_device(device))
     (raw,) = engine(torch.from_numpy(detector.prepare(own.pixels))[None])
-    boxes = own.boxes * letterbox_ratio(size, own.pixels.shape[1::-1])
-    rows = _rows(own, boxes)
-    levels = levels_of_yolov3(network.design.strides, size, classes)
-    design, points = network.design, {OF_YOLOV3: by_anchors(levels, rows, size)}
-    if not design.priors:
-        points = {SIMOTA: simota(raw[0], rows, size), **points}
-    if isinstance(design, YoloxDarknetDesign) and design.more:
-        points = {ONE: one_to_one(raw[0], rows, size, design.priors), **points}
-    return Shown(letterbox(own.pixels, size[1], size[0]), _names(own, classes), boxes, points)
+    return raw[0]
 
 
 def _annotated(
