@@ -86,5 +86,5 @@ def unlike(group: Group, other: Group) -> Iterator[str]:
 
 def _preset(run: Run) -> str | None:
     """The name of a detector's preset; that a network does without NMS is part of the network, the trick."""
-    name = run.settings and run.settings.name
+    name = run.settings.name if run.settings else None
     return LEGACY if name == NMS_FREE else name
