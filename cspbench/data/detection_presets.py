@@ -2,8 +2,9 @@
 
 Source: the specification's section 0 (history), b.1 (resizing), b.3 (NMS), b.4 (image ids), b.7 (the original engine).
 `readme` is Darknet from November 2019 to April 2020, `head` is today's Darknet. Of YOLOX (spec yolox 0, c): `yolox` is
-what its weights since August 2021 were trained and evaluated with, `yolox-legacy` the same for the first weights, and
-`mmdet` is mmdetection, which computes AP50, AP75 and the APs by area from up to 1000 detections of an image and class.
+what its weights since August 2021 were trained and evaluated with, `yolox-legacy` the same for the first weights,
+`yolox-nms-free` that without suppression, for networks that were trained to do without, and `mmdet` is mmdetection,
+which computes AP50, AP75 and the APs by area from up to 1000 detections of an image and class.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class DetectionPreset:
     """
     nms: float
     """A box is suppressed if its overlap with a better box of its class exceeds this threshold, strictly; in float32,
-    but with YOLOX's resizes the threshold is the double.
+    but with YOLOX's resizes the threshold is the double, and 1 suppresses nothing.
     """
     nms_kind: NmsKind | Literal["cfg"]
     """The measure of overlap: `default` IoU, `greedy` IoU - (d2/c2)^0.6, `diou` IoU - (d2/c2)^beta_nms, `cfg` that of
@@ -173,6 +174,7 @@ PRESETS = {
         ),
         _YOLOX,
         replace(_YOLOX, name="yolox-legacy", normalised=True),
+        replace(_YOLOX, name="yolox-nms-free", normalised=True, nms=1.0),
         replace(_YOLOX, name="mmdet", resize="mmdet", most=1000),
     )
 }

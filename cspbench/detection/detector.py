@@ -122,7 +122,7 @@ class YoloxDetector(PresetDetector):
     ) -> list[Candidates]:
         (raw,), head = outputs, self.heads[-1]
         assert isinstance(head, Yolox)
-        at = decode_yolox.points(self.size, head.strides)
+        at = decode_yolox.points(self.size, head.strides, head.anchors)
         return decode_yolox.decode(raw, at, self.rules.conf, [self._scale(extent) for extent in extents], names)
 
     def _scale(self, extent: tuple[int, int]) -> tuple[float, float] | None:

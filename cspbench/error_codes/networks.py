@@ -28,6 +28,7 @@ CODES = {
     "models.unknown-namesake": "A namesake of a model is not in models.toml.",
     "models.unregistered": "A model has layers but no section in models.toml, or the reverse.",
     "network.anchor-channels": "The scores and offsets that a layer reads do not have the channels of its anchors.",
+    "network.anchors-of-levels": "The anchors of a head cannot be shared out among its levels.",
     "network.count-only": "A network has a layer that can be counted, but not evaluated.",
     "network.crop-too-large": "A crop is larger than its input.",
     "network.dilation": "A convolution's dilation does not fit its size and padding.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 CODES = {
     "usage.ambiguous-model": "The name may mean several models.",
     "usage.analysis-of-classifier": "The run to be analysed is a classifier's.",
+    "usage.assignment": "A YOLOX was to be trained with an assignment that is not for its boxes.",
     "usage.bootstrap-engine": "--bootstrap was given with an engine that does not keep matches.",
     "usage.cfg-without-weights": "A .cfg file was given without --weights.",
     "usage.coco-of-classes": "COCO's result format was requested for a classifier.",
@@ -137,7 +138,6 @@ CODES = {
     "usage.training-precision": "The device cannot train in the requested precision.",
     "usage.two-countings": "Two counting rules for the same metric were requested.",
     "usage.two-networks": "Both --cfg and a model name were given.",
-    "usage.undecoded-head": "The boxes of a detector cannot be decoded, since their anchors are unpublished.",
     "usage.undefined-network": "The row has no network definition.",
     "usage.unknown-class-order": "The class order is unknown.",
     "usage.unknown-counting": "The counting is unknown.",

@@ -22,7 +22,7 @@ from cspbench.weights import backbone
 from cspbench.weights.backbone import CLASSIFIER, PREFIXES, Program
 from cspbench.weights.loading import load
 from cspbench.zoo import registry
-from cspbench.zoo.yolox import LEGACY
+from cspbench.zoo.yolox import NORMALISED
 from cspbench.zoo.yolox.keys import from_mmdetection
 from cspbench.zoo.yolox.pixels import DARKNET, IMAGENET, RAW, Array, Pixels
 
@@ -58,7 +58,7 @@ def write_backbone(
     if file is None:
         raise no_weights([model], "name the trained classifier's file")
     source = _source(pixels)
-    target = IMAGENET if network.preset == LEGACY else RAW
+    target = IMAGENET if network.preset in NORMALISED else RAW
     read = backbone.read(file, network, ema)
     written = read if source is None else backbone.refolded(network, read, source, target)
     program = cast("Program", form.removesuffix("-backbone"))

@@ -56,7 +56,7 @@ def input_channels(description: Description, expected: str) -> UsageError:
 
 
 def describe(architecture: Architecture) -> Description:
-    """The description of a network; raises `UsageError` for a detector whose boxes cannot be decoded."""
+    """The description of a network."""
     if isinstance(architecture, ModuleNetwork):
         return _of_module(architecture)
     network = layered(architecture)
@@ -69,12 +69,5 @@ def _of_module(network: ModuleNetwork) -> Description:
     design = network.design
     if not design.detects:
         return Description(network.name, network.input, preset=network.preset)
-    if not design.one_box:
-        raise UsageError(
-            "usage.undecoded-head",
-            f"the anchors of {network.name} are unpublished, so its boxes cannot be decoded",
-            expected="a YOLOX with one box at each point",
-            remedy="Evaluate another network; `cspbench params` counts this one",
-        )
-    head = Yolox(sources=(-1,), classes=design.classes, strides=design.strides)
+    head = Yolox(sources=(-1,), classes=design.classes, strides=design.strides, anchors=design.priors)
     return Description(network.name, network.input, (head,))

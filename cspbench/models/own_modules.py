@@ -37,7 +37,7 @@ def check_levels(network: ModuleNetwork, features_only: bool) -> None:
 def module_of(network: ModuleNetwork, source: Source | None, epsilon: Epsilon, entry: Model | None) -> Module:
     """The module, its arrays drawn, or loaded from the source where it has them.
 
-    `description` is that of its evaluation; a detector whose boxes have anchors has none.
+    `description` is that of its evaluation.
     """
     from cspbench.weights.loading import extract, load
 
@@ -54,6 +54,6 @@ def module_of(network: ModuleNetwork, source: Source | None, epsilon: Epsilon, e
     module.preset, module.definition = module.meta.preset, module.meta.definition
     if not network.detects:
         module.description = replace(describe(network), classes="sorted" if entry else None)
-    elif network.design.one_box:
+    else:
         module.description = describe(network)
     return module.train(source is None)

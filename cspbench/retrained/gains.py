@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from cspbench.claims.model import Row
+from cspbench.results.schema import Run
 from cspbench.retrained.groups import Group
 from cspbench.retrained.statistics import Difference, difference
+from cspbench.zoo.yolox import LEGACY, NMS_FREE
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,12 @@ def unlike(group: Group, other: Group) -> Iterator[str]:
     runs = group.run, other.run
     if runs[0].identity.data != runs[1].identity.data:
         yield "images for evaluation"
-    protocols = [(run.identity.preset, run.identity.precision, run.settings and run.settings.name) for run in runs]
+    protocols = [(run.identity.preset, run.identity.precision, _preset(run)) for run in runs]
     if protocols[0] != protocols[1]:
         yield "protocol"
+
+
+def _preset(run: Run) -> str | None:
+    """The name of a detector's preset; that a network does without NMS is part of the network, the trick."""
+    name = run.settings.name if run.settings else None
+    return LEGACY if name == NMS_FREE else name

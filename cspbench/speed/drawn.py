@@ -26,6 +26,7 @@ from cspbench.weights.catalogue import find
 from cspbench.weights.loading import load
 from cspbench.weights.opening import open_weights
 from cspbench.zoo import registry
+from cspbench.zoo.yolox.heads import CoupledHead
 
 DRAWN = "drawn"
 CANDIDATES = 500
@@ -59,7 +60,7 @@ def module_of(network: Architecture, epsilon: str, pixels: Tensor, candidates: C
                 initialise(module)
         outputs = _settled(module, pixels)
         if isinstance(network, ModuleNetwork):
-            if network.detects and network.design.one_box:
+            if network.detects:
                 _move_objectness(module, _distance(_lower_objectness, outputs, candidates))
         elif (of_layers := layered(network)).detections:
             _spread_scores(module, of_layers, outputs)
@@ -123,10 +124,17 @@ def _lower_objectness(outputs: Outputs, distance: float) -> None:
 
 @torch.no_grad()
 def _move_objectness(module: nn.Module, distance: float) -> None:
-    """Move the objectness of a YOLOX."""
-    for name, parameter in module.named_parameters():
-        if ".obj_preds." in name and name.endswith(".bias"):
-            parameter.sub_(distance)
+    """Move the objectness of a YOLOX, which a coupled head may compute with all numbers of its anchors."""
+    biases = {name: parameter for name, parameter in module.named_parameters() if name.endswith(".bias")}
+    own = [parameter for name, parameter in biases.items() if ".obj_preds." in name]
+    for parameter in own:
+        parameter.sub_(distance)
+    if not own:
+        head = module.get_submodule("head")
+        assert isinstance(head, CoupledHead)
+        for prediction in head.preds:
+            assert isinstance(prediction.bias, Tensor)
+            prediction.bias.view(head.anchors, -1)[:, OBJECTNESS] -= distance
 
 
 def _scores(head: object) -> tuple[list[int], int]:

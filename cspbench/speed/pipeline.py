@@ -12,13 +12,11 @@ from torch import Tensor
 from cspbench.classification.accuracy import top_k
 from cspbench.classification.classifiers import preset_of
 from cspbench.classification.predict import TOP, probabilities_of
-from cspbench.data.decode import decode
-from cspbench.data.detection_presets import DetectionPreset, detection_preset
+from cspbench.data.detection_presets import detection_preset
 from cspbench.data.presets import ClassificationPreset
 from cspbench.detection.candidates import Candidates
 from cspbench.detection.detector import Detector, detector_of
 from cspbench.inference.description import Description, describe, input_channels
-from cspbench.network.modular.network import ModuleNetwork
 from cspbench.speed.picture import HEIGHT, WIDTH
 from cspbench.speed.subjects import Subject
 
@@ -73,24 +71,6 @@ class Boxes(Pipeline):
 
 
 @dataclass(frozen=True)
-class Undecoded(Pipeline):
-    """That of a detector whose anchors nobody published: its outputs are left as they are."""
-
-    preset: DetectionPreset
-    size: tuple[int, int]
-
-    @property
-    def epsilon(self) -> str:
-        return self.preset.epsilon
-
-    def load(self, data: bytes) -> NDArray[np.float32]:
-        return self.preset.prepare(decode(data, NAME, self.preset.decoder), self.size)
-
-    def interpret(self, outputs: tuple[Tensor, ...]) -> None:
-        """Nothing is done."""
-
-
-@dataclass(frozen=True)
 class Classes(Pipeline):
     """A classifier's."""
 
@@ -111,8 +91,6 @@ class Classes(Pipeline):
 def pipeline_of(subject: Subject) -> Pipeline:
     """The pipeline under the preset `readme`, or the model's own; raises `UsageError` for an input of no image."""
     network = subject.network
-    if isinstance(network, ModuleNetwork) and network.detects and not network.design.one_box:
-        return Undecoded(detection_preset(network.preset or "readme"), network.input[1:])
     description = describe(network)
     if description.heads:
         preset = detection_preset(network.preset or "readme")

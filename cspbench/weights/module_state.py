@@ -18,7 +18,7 @@ from cspbench.weights.checkpoint import content, tensors_of
 from cspbench.weights.filekind import Kind, examine
 from cspbench.weights.safetensors_file import of_state
 from cspbench.zoo.registry import MODELS
-from cspbench.zoo.yolox import LEGACY
+from cspbench.zoo.yolox import NORMALISED
 from cspbench.zoo.yolox.generations import normalised
 from cspbench.zoo.yolox.keys import WORDS, from_mmdetection, mmdetections
 
@@ -136,7 +136,7 @@ def _generation(network: ModuleNetwork, weights: Weights) -> dict[str, str]:
         return {}
     convolution, norm = weights.arrays[:2]
     old = normalised(convolution["weight"], norm["scale"], norm["variance"])
-    if old == (network.preset == LEGACY):
+    if old == (network.preset in NORMALISED):
         return {}
     base = network.name.removesuffix("-legacy")
     other, wants = (f"{base}-legacy", "normalised pixels") if old else (base, "pixels from 0 to 255")

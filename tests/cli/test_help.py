@@ -49,7 +49,7 @@ def test_the_whole_help_is_there_and_nothing_is_cut() -> None:
     text = run(["eval-coco", "--help"], COLUMNS="80").stdout
     titles = [line for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")]
     assert titles == ["Arguments:", *(f"{panel}:" for panel in PANELS), "Options:", "Examples:"]
-    assert "[readme, head, letterbox, pjreddie, yolox, yolox-legacy, mmdet]" in " ".join(text.split())
+    assert "[readme, head, letterbox, pjreddie, yolox, yolox-legacy, yolox-nms-free, mmdet]" in " ".join(text.split())
 
 
 def test_panels_name_options_that_exist() -> None:

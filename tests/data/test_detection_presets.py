@@ -25,6 +25,7 @@ def test_the_constants() -> None:
         "pjreddie": (0.005, 0.45, "default", True, "underscore", "outside-1e-6", "stb"),
         "yolox": (0.001, 0.65, "default", True, None, "inside-1e-3", "opencv"),
         "yolox-legacy": (0.001, 0.65, "default", True, None, "inside-1e-3", "opencv"),
+        "yolox-nms-free": (0.001, 1.0, "default", True, None, "inside-1e-3", "opencv"),
         "mmdet": (0.001, 0.65, "default", True, None, "inside-1e-3", "opencv"),
     }
     assert {
@@ -34,11 +35,12 @@ def test_the_constants() -> None:
     assert {name: (each.resize, each.normalised, each.most) for name, each in PRESETS.items() if each.exact} == {
         "yolox": ("yolox", False, 100),
         "yolox-legacy": ("yolox", True, 100),
+        "yolox-nms-free": ("yolox", True, 100),
         "mmdet": ("mmdet", False, 1000),
     }
     assert {each.resize for each in PRESETS.values() if not each.exact} == {"darknet"}
     assert detection_preset("head") is PRESETS["head"]
-    known = "one of readme, head, letterbox, pjreddie, yolox, yolox-legacy, mmdet"
+    known = "one of readme, head, letterbox, pjreddie, yolox, yolox-legacy, yolox-nms-free, mmdet"
     with refuses("usage.unknown-preset", expected=known, found="x"):
         detection_preset("x")
 

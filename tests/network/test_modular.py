@@ -61,7 +61,7 @@ class Toy:
     kind: ClassVar[str] = "toy"
     strides: ClassVar[tuple[int, ...]] = (2,)
     detects: ClassVar[bool] = False
-    one_box: ClassVar[bool] = False
+    priors: ClassVar[tuple[tuple[float, float], ...]] = ()
     classes: int = 4
     extra: str = ""
 

@@ -14,7 +14,7 @@ from trainings import LRELU, MISH, SWISH, evaluation, put_training, training
 
 from cspbench.results.schema import Data
 from cspbench.retrained.folders import Retraining, collect
-from cspbench.retrained.gains import Gain, gain
+from cspbench.retrained.gains import Gain, gain, unlike
 from cspbench.retrained.groups import Group, groups
 from cspbench.retrained.record import Start, TrainingData
 from cspbench.retrained.statistics import Lack, Method
@@ -107,6 +107,16 @@ def test_a_detectors_number_is_that_of_its_presets_nms() -> None:
     assert (group.detects, group.numbers["ap"], group.numbers["ap50"]) == (True, {0: 38.25}, {0: 60.0})
     without = replace(at, metrics=structs.replace(at.metrics, thresholds=[threshold(0.6, "37.5")]))  # type: ignore[type-var]
     assert Group(None, None, (Retraining(training(None), without),)).numbers == {}
+
+
+def test_that_a_network_does_without_nms_is_no_other_protocol() -> None:
+    """Its gain over the row with NMS is what the paper prints; other pixels are another protocol."""
+
+    def group(preset: str) -> Group:
+        return Group(None, None, (Retraining(training(None), detector(preset=preset)),))
+
+    assert list(unlike(group("yolox-nms-free"), group("yolox-legacy"))) == []
+    assert list(unlike(group("yolox-nms-free"), group("yolox"))) == ["protocol"]
 
 
 def test_a_row_of_a_sweep_has_its_own_nms() -> None:

@@ -97,6 +97,13 @@ def test_a_yolox_has_both(tmp_path: Path) -> None:
     assert all(point.truth == 0 and abs(point.x - 208) < 80 and abs(point.y - 104) < 80 for point in own)
 
 
+def test_a_yolox_with_anchors_has_one_rule_that_reads_no_weights(tmp_path: Path) -> None:
+    result = shown("yolox-darknet53-anchors", picture(tmp_path))
+    assert result.boxes.tolist() == [[320, 160, 160, 160]]
+    # IoU of sides: 116 x 90 of 160 x 160, but 156 x 160 of 156 x 198 and the rest
+    assert result.points == {OF_YOLOV3: (Point(0, 336, 176, 32, (156, 198)),)}
+
+
 def test_a_yolo_network_has_its_own_anchors(tmp_path: Path) -> None:
     image = picture(tmp_path, "16 0.5 0.5 0.25 0.25\n3 0.1 0.2 0.02 0.03\n")
     result = shown("yolov3-tiny", image, weights="ignored.weights")
@@ -144,8 +151,6 @@ def test_what_is_refused(tmp_path: Path) -> None:
         shown("csdarknet53", image)
     with refuses("usage.no-assignment"):
         shown("cspdarknet-nano", image)
-    with refuses("usage.undecoded-head"):
-        shown("yolox-darknet53-anchors", image)
     picture(tmp_path, "")
     with refuses("usage.image-without-objects"):
         shown("yolov3-tiny", image)

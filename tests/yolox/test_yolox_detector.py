@@ -67,7 +67,7 @@ def test_presets_are_for_their_heads() -> None:
     for name, preset in PRESETS.items():
         own, foreign = (MODEL, darknet) if preset.exact else (darknet, MODEL)
         assert isinstance(detector_of(own, preset), YoloxDetector if preset.exact else DarknetDetector)
-        others = "readme, head, letterbox, pjreddie" if preset.exact else "yolox, yolox-legacy, mmdet"
+        others = "readme, head, letterbox, pjreddie" if preset.exact else "yolox, yolox-legacy, yolox-nms-free, mmdet"
         with refuses("usage.preset-of-other-heads", expected=others, found=name):
             detector_of(foreign, preset)
 

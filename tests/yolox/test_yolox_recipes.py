@@ -10,6 +10,7 @@ import torch
 from refusals import refuses
 
 from cspbench.data.augment.images import open_detector_images
+from cspbench.network.modular.network import ModuleNetwork
 from cspbench.plots.augmented import preview
 from cspbench.sample import detection
 from cspbench.training.modular.chosen import YoloxChosen, for_module_images
@@ -21,7 +22,8 @@ from cspbench.training.run.yolox import yolox_mini_batches
 from cspbench.training.train import choose
 from cspbench.training.yolox.boxes import points
 from cspbench.training.yolox.fixed import Fixed, positives
-from cspbench.zoo.yolox.designs import YoloxDarknetDesign
+from cspbench.training.yolox.rules import Rules
+from cspbench.zoo.yolox.designs import CspBackboneDesign, YoloxDarknetDesign
 
 
 def chosen(name: str, *settings: str, era: str | None = None) -> YoloxChosen:
@@ -41,16 +43,14 @@ def test_versions() -> None:
     assert [recipe.sizes for recipe in large.values()] == [(14, 26), (15, 25)]
     assert [recipe.mixup for recipe in large.values()] == [(0.8, 1.6), (0.5, 1.5)]
     assert [recipe.shortest for recipe in large.values()] == [8, 1]
-    assert [recipe.rules.radius for recipe in large.values() if not isinstance(recipe.rules, Fixed)] == [2.5, 1.5]
+    assert [recipe.rules.radius for recipe in large.values() if isinstance(recipe.rules, Rules)] == [2.5, 1.5]
     assert (chosen("yolox-s").era, chosen("yolox-s-legacy").era) == ("august2021", "july2021")
     assert (chosen("yolox-s").normalised, chosen("yolox-s-legacy").normalised) == (False, True)
     assert chosen("yolox-s", era="head").changed == ("era=head",)
     with refuses("usage.unknown-era"):
         choose("yolox-s", era="oct2019")
     with refuses("train.no-loss"):
-        choose("yolox-darknet53-anchors")
-    with refuses("train.no-loss"):
-        choose("yolox-darknet53-nms-free")
+        choose(ModuleNetwork("backbone", (3, 64, 64), CspBackboneDesign(channels=8, depth=1)))
 
 
 def test_settings_are_read_back() -> None:

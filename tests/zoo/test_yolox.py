@@ -76,6 +76,11 @@ def test_the_steps_to_yolox() -> None:
         assert operations in (None, counted.total("thop-2021"))
     two = 2 * (256 * 256 * 9 + 512)  # convolutions of 256 channels with their batch norms, on each of three levels
     assert steps["nms-free"][0] - TOTALS["yolox-darknet53"][0] == 3 * two
+    # Table 1 prints no counts; in the coupled head the convolutions have the channels of the maps that they read
+    each = sum(2 * (channels * channels * 9 + 2 * channels) for channels in (256, 512, 1024))
+    for step, more in (("anchors", 3 * two), ("coupled", each)):
+        counted = count(network(f"yolox-darknet53-{step}-nms-free"))
+        assert counted.parameters["learnable"] == steps[step][0] + more
 
 
 @pytest.mark.parametrize(("size", "learnable"), CLASSIFIERS.items())

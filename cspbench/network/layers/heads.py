@@ -244,9 +244,10 @@ class RoiBox(Detection):
 
 @dataclass(frozen=True, kw_only=True)
 class Yolox(Detection):
-    """The head of YOLOX (arXiv 2107.08430): one box at each point of each level; no anchors, and a cfg cannot say it.
+    """The head of YOLOX (arXiv 2107.08430): one box at each point of each level, or one for each anchor there.
 
-    It has no map: its rows, x, y, width, height, objectness and classes of a point each, are those of all levels.
+    It has no map, and a cfg cannot say it: its rows, x, y, width, height, objectness and classes of a box each, are
+    those of all levels. `anchors` are YOLOv3's of the steps that still have them, as many for each level, in its order.
     """
 
     section: ClassVar[str] = "yolox"
@@ -255,10 +256,18 @@ class Yolox(Detection):
 
     def __post_init__(self) -> None:
         check_range("classes", self.classes, 2**16)
+        if len(self.anchors) % len(self.strides):
+            raise DefinitionError(
+                "network.anchors-of-levels",
+                "the anchors cannot be shared out among the levels",
+                expected=f"none, or as many for each of {len(self.strides)} levels",
+                found=f"{len(self.anchors)} anchors",
+                remedy="Correct anchors",
+            )
 
     @property
     def used(self) -> int:
-        return 1
+        return max(1, len(self.anchors) // len(self.strides))
 
     def describe(self) -> str:
-        return f"{self.classes} classes"
+        return f"{self.classes} classes" + (f", {self.used} anchors" if self.anchors else "")

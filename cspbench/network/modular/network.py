@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 from cspbench.errors import DefinitionError
 from cspbench.network.canonical import NOT_DIGESTED
 from cspbench.network.layers import Shape, Weight
+from cspbench.network.layers.heads import Anchor
 from cspbench.network.modular.part import Part
 from cspbench.network.operations import Operations
 
@@ -30,8 +31,8 @@ class Design(Protocol):
     detects: ClassVar[bool]
 
     @property
-    def one_box(self) -> bool:
-        """Whether a detector predicts one box at each point, without anchors."""
+    def priors(self) -> tuple[Anchor, ...]:
+        """The anchors of a detector's boxes, as many for each level; none where each point has one box."""
 
     @property
     def classes(self) -> int: ...

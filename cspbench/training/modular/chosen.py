@@ -11,12 +11,13 @@ from cspbench.data.augment.yolox.rules import HEAD
 from cspbench.errors import DefinitionError, UsageError
 from cspbench.network.modular.network import ModuleNetwork
 from cspbench.training.mmcls.chosen import ClassifierChosen
+from cspbench.training.modular import steps
 from cspbench.training.modular.module import ModuleChosen, fitted, with_recipe
 from cspbench.training.modular.recipe import HEADS, Version, YoloxRecipe, of_version
 from cspbench.training.modular.settings import with_settings
 from cspbench.training.recipes.chosen import SET, Chosen
 from cspbench.zoo import registry
-from cspbench.zoo.yolox import LEGACY
+from cspbench.zoo.yolox import NORMALISED
 from cspbench.zoo.yolox.designs import YoloxDarknetDesign, YoloxDesign
 
 MODULE_SIZES = ("width", "height")
@@ -31,7 +32,7 @@ class YoloxChosen(ModuleChosen[YoloxRecipe]):
     @property
     def normalised(self) -> bool:
         """Whether the pictures are those of the first generation of weights."""
-        return self.network.preset == LEGACY
+        return self.network.preset in NORMALISED
 
     @property
     def code(self) -> str:
@@ -44,12 +45,12 @@ AnyChosen = Chosen | YoloxChosen | ClassifierChosen
 def of_module(network: ModuleNetwork, row: Row | None = None, version: str | None = None) -> YoloxChosen:
     """A network with the recipe of its weights' time, or of `version`. Raises `DefinitionError`, `UsageError`."""
     design = network.design
-    if not isinstance(design, YoloxDesign | YoloxDarknetDesign) or not design.one_box or _nms_free(design):
+    if not isinstance(design, YoloxDesign | YoloxDarknetDesign):
         raise DefinitionError(
             "train.no-loss",
             "the network cannot be trained: its loss is unknown here",
             where=network.name,
-            expected="a YOLOX with one box at each point",
+            expected="a YOLOX",
             found=design.kind,
             remedy="Train a network that ends with one of these",
         )
@@ -59,8 +60,13 @@ def of_module(network: ModuleNetwork, row: Row | None = None, version: str | Non
     recipe = of_version(_size(network), chosen)
     if isinstance(design, YoloxDarknetDesign):
         recipe = replace(recipe, head=design.head)
+    recipe, sources = steps.of_network(recipe, design)
+    recipe, of_row = steps.of_row(recipe, row)
     changed = (f"era={chosen}",) if chosen is not _usual(network) else ()
-    return YoloxChosen(network, recipe, chosen, network, row, changed=changed, unknown=UNKNOWN)
+    unknown_ones = steps.unknown_of(design) or UNKNOWN
+    return YoloxChosen(
+        network, recipe, chosen, network, row, {**sources, **of_row}, changed=changed, unknown=unknown_ones
+    )
 
 
 def with_module_settings(chosen: YoloxChosen, settings: Sequence[str]) -> YoloxChosen:
@@ -82,6 +88,8 @@ def with_module_settings(chosen: YoloxChosen, settings: Sequence[str]) -> YoloxC
             )
         design = replace(network.design, head="coupled" if recipe.head == "coupled" else "decoupled")
         network = replace(network, name=f"{network.name}-{recipe.head}-head", design=design)
+    assert isinstance(network.design, YoloxDesign | YoloxDarknetDesign)
+    steps.check_assignment(network.name, recipe.assignment, network.design)
     return with_recipe(chosen, recipe, settings, network)
 
 
@@ -101,7 +109,7 @@ def for_module_images(
 
 
 def _usual(network: ModuleNetwork) -> Version:
-    return Version.JULY2021 if network.preset == LEGACY else Version.AUGUST2021
+    return Version.JULY2021 if network.preset in NORMALISED else Version.AUGUST2021
 
 
 def _size(network: ModuleNetwork) -> str:
@@ -109,8 +117,3 @@ def _size(network: ModuleNetwork) -> str:
     entry = registry.entry_of(network)
     words = (entry.name if entry else network.name).split("-")
     return next((word for word in words if word in HEAD), "s")
-
-
-def _nms_free(design: YoloxDesign | YoloxDarknetDesign) -> bool:
-    """Whether a network is to do without suppression, for which it would need other positives."""
-    return isinstance(design, YoloxDarknetDesign) and bool(design.more)

@@ -9,19 +9,23 @@ from math import isfinite
 from cspbench.data.augment.yolox.rules import HEAD, Augmentation, Range, Scales, august_2021, july_2021
 from cspbench.training.modular.settings import unfit
 from cspbench.training.yolox.fixed import Fixed
-from cspbench.training.yolox.rules import MMDET, R15, R25, Rules
+from cspbench.training.yolox.rules import MMDET, R15, R25
 from cspbench.training.yolox.schedule import RATE_OF_IMAGE, Schedule
+from cspbench.training.yolox.targets import Assignment, OneToOne
+from cspbench.training.yolox.yolov3 import Anchored
 
 STEP = 32
 """Sides of the network's input are multiples of it."""
-ASSIGNMENTS: dict[str, Rules | Fixed] = {
+ASSIGNMENTS: dict[str, Assignment] = {
     "simota": R25,
     "simota-r15": R15,
     "simota-mmdet": MMDET,
     "multi": Fixed(reach=1),
     "centre": Fixed(reach=0),
+    "anchors": Anchored(),
+    "one": OneToOne(),
 }
-"""By the value of `assignment`; the last two are the steps before SimOTA in the paper's roadmap."""
+"""By the value of `assignment`: SimOTA, the steps before it in the paper's roadmap, and its form without NMS."""
 HEADS = ("decoupled", "coupled")
 
 
@@ -91,7 +95,7 @@ class YoloxRecipe:
                 raise unfit(name, " or ".join(values), getattr(self, name))
 
     @property
-    def rules(self) -> Rules | Fixed:
+    def rules(self) -> Assignment:
         """Which points learn a truth."""
         return ASSIGNMENTS[self.assignment]
 

@@ -39,7 +39,8 @@ class YoloxProcedure(ModuleProcedure):
     def loss(self, raw: Tensor, labels: Tensor, size: tuple[int, int], iteration: int) -> Tensor:
         recipe = self.chosen.recipe
         l1 = recipe.l1 and iteration >= self.schedule.closing_iteration()
-        return losses(raw, labels, points(size, device=raw.device), recipe.rules, l1=l1).total
+        at = points(size, device=raw.device, anchors=self.network.design.priors)
+        return losses(raw, labels, at, recipe.rules, l1=l1).total
 
     def mini_batches(self) -> YoloxMiniBatches:
         return yolox_mini_batches(self.chosen, self.images, self.options.seed)

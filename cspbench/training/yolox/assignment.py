@@ -24,6 +24,17 @@ LEAST_LOGARITHM = -100.0
 """As in torch's binary cross entropy."""
 
 
+class Candidates(NamedTuple):
+    """The points of an image that may learn its M truths."""
+
+    point: Tensor
+    """(P,) int64."""
+    cost: Tensor
+    """(M, P)"""
+    overlap: Tensor
+    """(M, P) the IoU of what each point predicts with each truth."""
+
+
 class Assigned(NamedTuple):
     """The positives of an image, in the order of its points."""
 
@@ -46,19 +57,40 @@ def truths_of(labels: Tensor) -> Tensor:
 
 @torch.no_grad()
 def assign(raw: Tensor, truths: Tensor, at: Tensor, rules: Rules) -> Assigned:
-    """The positives of an image by its raw outputs (A, 5 + classes) at the points (A, 3) and truths (M, 5)."""
+    """The positives of an image by its raw outputs (A, 5 + classes) at the points (A, ..) and truths (M, 5)."""
+    candidates = candidates_of(raw, truths, at, rules)
+    return cheapest(candidates, wanted(candidates.overlap))
+
+
+@torch.no_grad()
+def candidates_of(raw: Tensor, truths: Tensor, at: Tensor, rules: Rules) -> Candidates:
+    """The candidates of an image with their costs, from the arguments of `assign`."""
     raw, classes, true = raw.float(), truths[:, 0].long(), truths[:, 1:]
     candidate, inside = _inside(true, at, rules)
     point = candidate.nonzero()[:, 0]
-    if not len(point):
-        return Assigned(point, point, raw.new_zeros(0))
     overlap = boxes.overlaps(true, boxes.decode(raw[point], at[point]), rules.union_floor)
     cost = (
         _class_cost(raw[point], classes)
         - OVERLAP_WEIGHT * (overlap + rules.overlap_floor).log()
         + rules.penalty * ~inside[:, point]
     )
-    matched = _cheapest(cost, overlap)
+    return Candidates(point, cost, overlap)
+
+
+def wanted(overlap: Tensor) -> Tensor:
+    """How many points each truth (M,) takes, by the IoUs (M, P) of the candidates: the sum of the largest, cut."""
+    return overlap.topk(min(LARGEST, overlap.shape[1]), dim=1).values.sum(1).int().clamp(min=1)
+
+
+@torch.no_grad()
+def cheapest(candidates: Candidates, wanted: Tensor) -> Assigned:
+    """The positives where each truth takes as many of the cheapest candidates as `wanted` (M,) says."""
+    point, cost, overlap = candidates
+    if not len(point):
+        return Assigned(point, point, overlap.new_zeros(0))
+    order = cost.argsort(dim=1, stable=True)
+    matched = torch.zeros_like(cost, dtype=torch.bool)
+    matched.scatter_(1, order, torch.arange(cost.shape[1], device=cost.device) < wanted[:, None])
     several = matched.sum(0) > 1
     winner = cost[:, several].argmin(0)
     matched[:, several] = False
@@ -91,12 +123,3 @@ def _class_cost(raw: Tensor, classes: Tensor) -> Tensor:
     # the sum for each truth differs in its own class alone; in double, since the difference loses digits
     own = (absent.double() - present.double()).t()[classes]
     return (own - absent.double().sum(1)).float()
-
-
-def _cheapest(cost: Tensor, overlap: Tensor) -> Tensor:
-    """Whether each truth takes each candidate (M, P): as many of the lowest cost as the sum of its largest IoUs."""
-    largest = overlap.topk(min(LARGEST, overlap.shape[1]), dim=1).values
-    wanted = largest.sum(1).int().clamp(min=1)
-    order = cost.argsort(dim=1, stable=True)
-    matched = torch.zeros_like(cost, dtype=torch.bool)
-    return matched.scatter_(1, order, torch.arange(cost.shape[1], device=cost.device) < wanted[:, None])

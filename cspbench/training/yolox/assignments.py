@@ -11,23 +11,24 @@ from torch import Tensor
 
 from cspbench.data.coco.annotations import COCO_CATEGORIES
 from cspbench.data.decode import Decoder
-from cspbench.data.detection_presets import detection_preset
+from cspbench.data.detection_presets import DetectionPreset, detection_preset
 from cspbench.data.opencv import letterbox, letterbox_ratio, resize
 from cspbench.detection.detector import detector_of
 from cspbench.errors import UsageError
 from cspbench.evaluation.execution import Listener
 from cspbench.evaluation.subject import default_preset, subject_of
-from cspbench.inference.description import describe
 from cspbench.inference.engine import choose_device, prepare
 from cspbench.network.modular.network import ModuleNetwork
 from cspbench.network.network import Network
 from cspbench.training.recipes.chosen import of_name
 from cspbench.training.yolox import annotated
 from cspbench.training.yolox.annotated import Annotated
-from cspbench.training.yolox.shown import Shown, by_anchors, levels_of, levels_of_yolov3, simota
+from cspbench.training.yolox.shown import Shown, by_anchors, levels_of, levels_of_yolov3, one_to_one, simota
 from cspbench.zoo import registry
+from cspbench.zoo.yolox.designs import YoloxDarknetDesign
 
 SIMOTA, OF_YOLOV3, OWN = "SimOTA", "Darknet with YOLOv3's anchors", "Darknet"
+ONE = "One objectness for each truth"
 
 
 def assignments(
@@ -42,9 +43,10 @@ def assignments(
     """What the points of `image` learn in `model`.
 
     A YOLOX shows SimOTA by the predictions of its weights (2.5 strides around a centre, as the published ones were
-    trained) and Darknet's rule with YOLOv3's anchors on the same input; a [yolo] network shows Darknet's rule with its
-    own anchors and recipe, on the image stretched to its input. Raises `UsageError`, `WeightsError`, `DatasetError` and
-    `BadImageError`.
+    trained) and Darknet's rule with YOLOv3's anchors on the same input, which alone are those of a YOLOX with anchors;
+    one without NMS shows also which one box of each truth has its objectness. A [yolo] network shows Darknet's rule
+    with its own anchors and recipe, on the image stretched to its input. Raises `UsageError`, `WeightsError`,
+    `DatasetError` and `BadImageError`.
     """
     network = registry.model(model).architecture()
     if isinstance(network, ModuleNetwork) and network.detects:
@@ -64,7 +66,7 @@ def assignments(
         )
     assert isinstance(network, Network)
     if weights is not None:
-        listener.note("Darknet's rule does not read the weights, and SimOTA is not defined for boxes with anchors")
+        listener.note("Darknet's rule does not read the weights, and SimOTA is not for networks with [yolo] layers")
     classes, size = levels[0].layer.classes, network.input[1:]
     own = _annotated(image, data, classes, detection_preset("readme").decoder, bool(network.places), listener)
     height, width = own.pixels.shape[:2]
@@ -77,21 +79,35 @@ def _of_yolox(
     network: ModuleNetwork, image: str, data: str | None, weights: str | Path | None, device: str | None,
     listener: Listener,
 ) -> Shown:  # fmt: skip
-    describe(network)  # refuses heads with several boxes at a point
+    preset, design, size = detection_preset(default_preset(network)), network.design, network.input[1:]
+    own = _annotated(image, data, design.classes, preset.decoder, False, listener)
+    boxes = own.boxes * letterbox_ratio(size, own.pixels.shape[1::-1])
+    rows = _rows(own, boxes)
+    points = {OF_YOLOV3: by_anchors(levels_of_yolov3(design.strides, size, design.classes), rows, size)}
+    without_nms = isinstance(design, YoloxDarknetDesign) and bool(design.more)
+    if without_nms or not design.priors:
+        raw = _outputs(network, preset, own, weights, device, listener)
+        if not design.priors:
+            points = {SIMOTA: simota(raw, rows, size), **points}
+        if without_nms:
+            points = {ONE: one_to_one(raw, rows, size, design.priors), **points}
+    elif weights is not None:
+        listener.note("YOLOv3's rule does not read the weights")
+    return Shown(letterbox(own.pixels, size[1], size[0]), _names(own, design.classes), boxes, points)
+
+
+def _outputs(
+    network: ModuleNetwork, preset: DetectionPreset, own: Annotated, weights: str | Path | None, device: str | None,
+    listener: Listener,
+) -> Tensor:  # fmt: skip
+    """The raw outputs (A, 5 + classes) for an image."""
     subject = subject_of(network, weights)
     for line in subject.said:
         listener.note(line)
-    preset = detection_preset(default_preset(network))
     detector = detector_of(subject.description, preset)
-    classes, size = network.design.classes, detector.size
-    own = _annotated(image, data, classes, preset.decoder, False, listener)
     engine = prepare(subject.build(detector.epsilon), choose_device(device))
     (raw,) = engine(torch.from_numpy(detector.prepare(own.pixels))[None])
-    boxes = own.boxes * letterbox_ratio(size, own.pixels.shape[1::-1])
-    rows = _rows(own, boxes)
-    levels = levels_of_yolov3(network.design.strides, size, classes)
-    points = {SIMOTA: simota(raw[0], rows, size), OF_YOLOV3: by_anchors(levels, rows, size)}
-    return Shown(letterbox(own.pixels, size[1], size[0]), _names(own, classes), boxes, points)
+    return raw[0]
 
 
 def _annotated(

@@ -11,14 +11,13 @@ from torch.nn import functional
 from cspbench.detection.decode_yolox import OBJECTNESS
 from cspbench.training.yolox import boxes
 from cspbench.training.yolox.assignment import truths_of
-from cspbench.training.yolox.fixed import Fixed, positives
-from cspbench.training.yolox.rules import Rules
+from cspbench.training.yolox.targets import Assignment, targets
 
 BOX_WEIGHT = 5.0
 
 
 class Losses(NamedTuple):
-    """Scalars of a batch; all but the last are divided by the number of positives, at least 1."""
+    """Scalars of a batch; all but the last are divided by the number of positives, at least 1, of their own kind."""
 
     total: Tensor
     """The sum of the next four: what is differentiated."""
@@ -32,20 +31,22 @@ class Losses(NamedTuple):
     """The divisor for each truth of the batch, as the original prints it."""
 
 
-def losses(raw: Tensor, labels: Tensor, at: Tensor, rules: Rules | Fixed, *, l1: bool = False) -> Losses:
-    """The losses of raw outputs (N, A, 5 + classes) at the points (A, 3) for labels (N, L, 5), see `truths_of`.
+def losses(raw: Tensor, labels: Tensor, at: Tensor, rules: Assignment, *, l1: bool = False) -> Losses:
+    """The losses of raw outputs (N, A, 5 + classes) at the points (A, ..) for labels (N, L, 5), see `truths_of`.
 
-    `l1` adds the distance of the raw box values from the truths', as the last epochs do.
+    `l1` adds the distance of the box values from the truths', as the last epochs do.
     """
     raw = raw.float()
-    count, predicted = 0, boxes.decode(raw, at)
-    present = torch.zeros_like(raw[..., OBJECTNESS])
+    count, objects, predicted = 0, 0, boxes.decode(raw, at)
+    present, counts = torch.zeros_like(raw[..., OBJECTNESS]), torch.ones_like(raw[..., OBJECTNESS])
     image, point, true, overlap = [], [], [], []
     for number, of_image in enumerate(labels):
         truths = truths_of(of_image)
         count += len(truths)
-        assigned = positives(raw[number], truths, at, rules)
-        present[number, assigned.point] = 1
+        assigned, with_object, ignored = targets(raw[number], truths, at, rules)
+        present[number, with_object] = 1
+        counts[number, ignored] = 0
+        objects += len(with_object)
         image.append(torch.full_like(assigned.point, number))
         point.append(assigned.point)
         true.append(truths[assigned.truth])
@@ -56,9 +57,9 @@ def losses(raw: Tensor, labels: Tensor, at: Tensor, rules: Rules | Fixed, *, l1:
     aim = functional.one_hot(truth[:, 0].long(), raw.shape[2] - OBJECTNESS - 1) * torch.cat(overlap)[:, None]
     divisor = max(taken, 1)
     box = BOX_WEIGHT * (1 - _overlap(predicted[where], truth[:, 1:]).square()).sum() / divisor
-    objectness = _entropy(raw[..., OBJECTNESS], present) / divisor
+    objectness = _entropy(raw[..., OBJECTNESS], present, counts) / max(objects, 1)
     classes = _entropy(own[:, OBJECTNESS + 1 :], aim) / divisor
-    distance = (own[:, :OBJECTNESS] - boxes.encode(truth[:, 1:], at[where[1]])).abs().sum() / divisor
+    distance = (boxes.values(own, at[where[1]]) - boxes.encode(truth[:, 1:], at[where[1]])).abs().sum() / divisor
     distance = distance if l1 else torch.zeros_like(distance)
     total = box + objectness + classes + distance
     return Losses(total, box, objectness, classes, distance, divisor / max(count, 1))
@@ -70,5 +71,5 @@ def _overlap(one: Tensor, other: Tensor) -> Tensor:
     return common / (one[:, 2:].prod(1) + other[:, 2:].prod(1) - common + 1e-16)
 
 
-def _entropy(logits: Tensor, aim: Tensor) -> Tensor:
-    return functional.binary_cross_entropy_with_logits(logits, aim, reduction="sum")
+def _entropy(logits: Tensor, aim: Tensor, weight: Tensor | None = None) -> Tensor:
+    return functional.binary_cross_entropy_with_logits(logits, aim, weight, reduction="sum")

@@ -1,8 +1,8 @@
 """Which points of an image learn which truth: by SimOTA, and by Darknet's rule, for a drawing of both.
 
 SimOTA depends on what the network predicts with its weights; Darknet's rule on sides of boxes and anchors alone (spec
-yolox d.1, d.3). A YOLOX has no anchors, so that YOLOv3's stand for them; a [yolo] network has its own anchors and
-recipe, and no SimOTA, which is defined for one box at each point.
+yolox d.1, d.3). A YOLOX has no anchors, but for the first steps of the paper, so that YOLOv3's stand for them; a [yolo]
+network has its own anchors and recipe, and no SimOTA.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cspbench.network.layers import Shape, Yolo
 from cspbench.network.recipe import YoloRecipe
 from cspbench.training.losses import truths as darknet
 from cspbench.training.losses.rules import RULES
-from cspbench.training.yolox import assignment, boxes
+from cspbench.training.yolox import assignment, boxes, targets
 from cspbench.training.yolox.rules import R25, Rules
 from cspbench.zoo.panet import ANCHORS_416 as YOLOV3
 
@@ -67,11 +67,22 @@ def simota(raw: Tensor, truths: Tensor, size: tuple[int, int], rules: Rules = R2
     at = boxes.points(size)
     if not len(truths):
         return ()
-    chosen = assignment.assign(raw, truths, at, rules)
+    return _points(assignment.assign(raw, truths, at, rules), at)
+
+
+def one_to_one(raw: Tensor, truths: Tensor, size: tuple[int, int], anchors: Sequence[Anchor] = ()) -> tuple[Point, ...]:
+    """The boxes whose objectness learns a truth where each has one; the arguments are those of `simota`."""
+    at = boxes.points(size, anchors=anchors)
+    if not len(truths):
+        return ()
+    return _points(targets.one_of_each(assignment.candidates_of(raw, truths, at, R25)), at)
+
+
+def _points(chosen: assignment.Assigned, at: Tensor) -> tuple[Point, ...]:
     cells = at[chosen.point].tolist()
     return tuple(
-        Point(truth, (column + 0.5) * stride, (row + 0.5) * stride, stride)
-        for truth, (column, row, stride) in zip(chosen.truth.tolist(), cells, strict=True)
+        Point(truth, (column + 0.5) * stride, (row + 0.5) * stride, stride, (own[0], own[1]) if own else None)
+        for truth, (column, row, stride, *own) in zip(chosen.truth.tolist(), cells, strict=True)
     )
 
 

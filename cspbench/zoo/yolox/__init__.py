@@ -21,8 +21,10 @@ SIZES = {
 """Spec a.1: widths 0.25 to 1.25 of 64 channels, depths 0.33 to 1.33 of 3."""
 SMALL = ("nano", "tiny")
 """Tested on 416x416, the others on 640x640."""
-PRESET, LEGACY = "yolox", "yolox-legacy"
-"""How the weights of either generation want an image."""
+PRESET, LEGACY, NMS_FREE = "yolox", "yolox-legacy", "yolox-nms-free"
+"""How the weights of either generation want an image, and those of the paper's networks without suppression."""
+NORMALISED = (LEGACY, NMS_FREE)
+"""Presets of the pixels of July 2021."""
 CLASSIFIER = "mmcls"
 """How a classifier of the backbone does."""
 
@@ -38,7 +40,9 @@ for _size, _design in _DESIGNS.items():
     _register(f"yolox-{_size}-legacy", _side, _design, LEGACY)
 _register("yolox-darknet53-coupled", 640, YoloxDarknetDesign(head="coupled", anchors=3), LEGACY)
 _register("yolox-darknet53-anchors", 640, YoloxDarknetDesign(anchors=3), LEGACY)
-_register("yolox-darknet53-nms-free", 640, YoloxDarknetDesign(more=2), LEGACY)
+_register("yolox-darknet53-nms-free", 640, YoloxDarknetDesign(more=2), NMS_FREE)
+_register("yolox-darknet53-coupled-nms-free", 640, YoloxDarknetDesign(head="coupled", anchors=3, more=2), NMS_FREE)
+_register("yolox-darknet53-anchors-nms-free", 640, YoloxDarknetDesign(anchors=3, more=2), NMS_FREE)
 for _size, _of_yolox in SIZES.items():
     _classifier = CspClassifierDesign(channels=_of_yolox.channels, depth=_of_yolox.depth, separable=_of_yolox.separable)
     _register(f"cspdarknet-{_size}", 224, _classifier, CLASSIFIER)

@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
+from cspbench.network.layers.heads import Anchor
+from cspbench.zoo.panet import ANCHORS_416 as YOLOV3
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -25,7 +28,7 @@ class YoloxDesign:
     kind: ClassVar[str] = "yolox"
     strides: ClassVar[tuple[int, ...]] = (8, 16, 32)
     detects: ClassVar[bool] = True
-    one_box: ClassVar[bool] = True
+    priors: ClassVar[tuple[Anchor, ...]] = ()
     channels: int
     depth: int
     separable: bool = False
@@ -56,15 +59,16 @@ class YoloxDarknetDesign:
     strides: ClassVar[tuple[int, ...]] = (8, 16, 32)
     detects: ClassVar[bool] = True
     head: Literal["decoupled", "coupled"] = "decoupled"
-    anchors: int = 1
+    anchors: Literal[1, 3] = 1
     """Boxes of a cell."""
     more: int = 0
-    """3x3 convolutions before the objectness that a network without NMS has in addition."""
+    """3x3 convolutions before the objectness that a network without NMS has in addition; no gradient leaves them."""
     classes: int = 80
 
     @property
-    def one_box(self) -> bool:
-        return self.anchors == 1
+    def priors(self) -> tuple[Anchor, ...]:
+        """YOLOv3's, which the paper does not print."""
+        return YOLOV3 if self.anchors > 1 else ()
 
     def module(self) -> nn.Module:
         """(N, 3, H, W) to (N, boxes, 5 + classes); `heads` describes a row."""
@@ -74,7 +78,7 @@ class YoloxDarknetDesign:
 
         neck = FeaturePyramid(Darknet53(LEAKY), LEAKY)
         if self.head == "coupled":
-            return Yolox(neck, CoupledHead(LEAKY, WIDTHS, self.classes, self.anchors))
+            return Yolox(neck, CoupledHead(LEAKY, WIDTHS, self.classes, self.anchors, self.more))
         return Yolox(neck, DecoupledHead(LEAKY, WIDTHS, 256, self.classes, self.anchors, self.more))
 
     def with_classes(self, classes: int) -> Self:
@@ -88,7 +92,7 @@ class CspClassifierDesign:
     kind: ClassVar[str] = "csp-classifier"
     strides: ClassVar[tuple[int, ...]] = (8, 16, 32)
     detects: ClassVar[bool] = False
-    one_box: ClassVar[bool] = False
+    priors: ClassVar[tuple[Anchor, ...]] = ()
     channels: int
     depth: int
     separable: bool = False
@@ -115,7 +119,7 @@ class CspBackboneDesign:
     kind: ClassVar[str] = "csp-backbone"
     strides: ClassVar[tuple[int, ...]] = (8, 16, 32)
     detects: ClassVar[bool] = False
-    one_box: ClassVar[bool] = False
+    priors: ClassVar[tuple[Anchor, ...]] = ()
     classes: ClassVar[int] = 0
     channels: int
     depth: int

@@ -38,7 +38,7 @@ class DecoupledHead(nn.Module):
     """Classes and boxes from two branches of two 3x3 units on each level; objectness from that of the boxes.
 
     `widths` are the channels of the levels, `channels` those of the branches. `more` adds as many 3x3 units between the
-    boxes' branch and the objectness.
+    boxes' branch and the objectness, from which no gradient returns to the branch.
     """
 
     def __init__(
@@ -71,24 +71,42 @@ class DecoupledHead(nn.Module):
         for k, level in enumerate(levels):
             stem = self.stems[k](level)
             box = self.reg_convs[k](stem)
-            before = box if self.obj_convs is None else self.obj_convs[k](box)
+            before = box if self.obj_convs is None else self.obj_convs[k](box.detach())
             parts = self.reg_preds[k](box), self.obj_preds[k](before), self.cls_preds[k](self.cls_convs[k](stem))
             rows.append(_rows(torch.cat([_by_anchor(part, self.anchors) for part in parts], 2)))
         return torch.cat(rows, 1)
 
 
 class CoupledHead(nn.Module):
-    """YOLOv3's head: on each level a 3x3 unit of twice the channels, then all numbers of the anchors by one 1x1."""
+    """YOLOv3's head: on each level a 3x3 unit of twice the channels, then all numbers of the anchors by one 1x1.
 
-    def __init__(self, units: Units, widths: Sequence[int], classes: int, anchors: int) -> None:
+    With `more` the objectness has its own 1x1 behind as many 3x3 units, which read the unit's map without a gradient
+    to it, and keep its channels.
+    """
+
+    def __init__(self, units: Units, widths: Sequence[int], classes: int, anchors: int, more: int = 0) -> None:
         super().__init__()
         self.anchors = anchors
+        joint = BOX + classes + (0 if more else 1)
         self.convs = nn.ModuleList(units.conv(width, 2 * width, 3) for width in widths)
-        self.preds = nn.ModuleList(nn.Conv2d(2 * width, anchors * (BOX + 1 + classes), 1) for width in widths)
+        self.preds = nn.ModuleList(nn.Conv2d(2 * width, anchors * joint, 1) for width in widths)
+        self.obj_convs = self.obj_preds = None
+        if more:
+            self.obj_convs = nn.ModuleList(
+                nn.Sequential(*(units.conv(2 * width, 2 * width, 3) for _ in range(more))) for width in widths
+            )
+            self.obj_preds = nn.ModuleList(nn.Conv2d(2 * width, anchors, 1) for width in widths)
 
     def forward(self, levels: Levels) -> Tensor:
-        maps = [self.preds[k](self.convs[k](level)) for k, level in enumerate(levels)]
-        return torch.cat([_rows(_by_anchor(each, self.anchors)) for each in maps], 1)
+        rows = []
+        for k, level in enumerate(levels):
+            common = self.convs[k](level)
+            numbers = _by_anchor(self.preds[k](common), self.anchors)
+            if self.obj_convs is not None and self.obj_preds is not None:
+                objectness = _by_anchor(self.obj_preds[k](self.obj_convs[k](common.detach())), self.anchors)
+                numbers = torch.cat((numbers[:, :, :BOX], objectness, numbers[:, :, BOX:]), 2)
+            rows.append(_rows(numbers))
+        return torch.cat(rows, 1)
 
 
 def _by_anchor(x: Tensor, anchors: int) -> Tensor:
