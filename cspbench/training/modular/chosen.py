@@ -99,6 +99,8 @@ def with_module_settings(chosen: ModuleChosen, settings: Sequence[str]) -> Modul
     """The same with settings as key=value, of which width, height and head change the network. Raises `UsageError`."""
     recipe = with_settings(chosen.recipe, settings, SET)
     keys = {setting.partition("=")[0].strip() for setting in settings}
+    if recipe.positives != chosen.recipe.positives:
+        keys.add("positives")  # comes with an assignment, too
     network = chosen.network
     if keys & set(MODULE_SIZES):
         network = network.resized(recipe.height, recipe.width)

@@ -11,6 +11,7 @@ from typing import Any
 from cspbench.data.augment.yolox.rules import HEAD, Augmentation, Range, Scales, august_2021, july_2021
 from cspbench.errors import UsageError, brief
 from cspbench.network.cfg.settings import split, unknown
+from cspbench.training.yolox.box_losses import BOX_LOSSES
 from cspbench.training.yolox.fixed import Fixed
 from cspbench.training.yolox.rules import MMDET, R15, R25, Rules
 from cspbench.training.yolox.schedule import RATE_OF_IMAGE, Schedule
@@ -26,6 +27,8 @@ ASSIGNMENTS: dict[str, Rules | Fixed] = {
 }
 """By the value of `assignment`; the last two are the steps before SimOTA in the paper's roadmap."""
 HEADS = ("decoupled", "coupled")
+POSITIVES = ("own", "mean")
+"""Whose number divides the losses of a mini-batch: its own, or the mean of all of an iteration."""
 
 
 class Version(StrEnum):
@@ -70,6 +73,8 @@ class YoloxRecipe:
     early: bool = False
     max: int = 120
     assignment: str = "simota"
+    positives: str = "own"
+    box_loss: str = "iou"
     l1: bool = True
     head: str = "decoupled"
 
@@ -89,7 +94,7 @@ class YoloxRecipe:
             allowed = (0, 2) if name == "mixup" else (2,)
             if len(pair) not in allowed or any(not 0 < side < 1e4 for side in pair) or list(pair) != sorted(pair):
                 raise _unfit(name, "two rising numbers above 0", ",".join(map(str, pair)))
-        for name, values in (("assignment", tuple(ASSIGNMENTS)), ("head", HEADS)):
+        for name, values in _CHOICES.items():
             if getattr(self, name) not in values:
                 raise _unfit(name, " or ".join(values), getattr(self, name))
 
@@ -135,6 +140,9 @@ _LEAST = {
 }
 
 
+_CHOICES = {"assignment": tuple(ASSIGNMENTS), "positives": POSITIVES, "box_loss": BOX_LOSSES, "head": HEADS}
+
+
 def of_version(size: str, version: Version) -> YoloxRecipe:
     """The recipe of the model of this size (nano, s, darknet53, ...)."""
     rules, scales = {
@@ -161,7 +169,7 @@ def pairs(recipe: YoloxRecipe) -> list[tuple[str, str]]:
 
 
 def with_settings(recipe: YoloxRecipe, settings: Sequence[str], origin: str) -> YoloxRecipe:
-    """The recipe with settings as key=value. Raises `UsageError`."""
+    """The recipe with settings as key=value; mmdetection's assignment brings its divisor. Raises `UsageError`."""
     known = {item.name: item.default for item in fields(recipe)}
     values: dict[str, Any] = {}
     for setting in settings:
@@ -169,6 +177,8 @@ def with_settings(recipe: YoloxRecipe, settings: Sequence[str], origin: str) -> 
         if key not in known:
             raise unknown(key, known, origin)
         values[key] = _value(key, "".join(text.split()), known[key])
+    if values.get("assignment") == "simota-mmdet":
+        values.setdefault("positives", "mean")
     return replace(recipe, **values)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from cspbench.data.augment.images import DetectorImages
 from cspbench.data.augment.minibatches import Layout
@@ -25,8 +24,7 @@ from cspbench.training.modular.learner import ModuleLearner, prepared
 from cspbench.training.record import data_digest
 from cspbench.training.run.options import Options
 from cspbench.training.start import load
-from cspbench.training.yolox.boxes import points
-from cspbench.training.yolox.losses import losses
+from cspbench.training.yolox.criterion import YoloxCriterion
 from cspbench.training.yolox.optimiser import sgd
 from cspbench.weights.arrays import digest
 from cspbench.zoo import registry
@@ -96,7 +94,12 @@ class ModuleProcedure:
         return ModuleLearner(
             self.network,
             module,
-            self._loss,
+            YoloxCriterion(
+                recipe.rules,
+                recipe.box_loss,
+                mean=recipe.positives == "mean",
+                l1_from=self.schedule.closing_iteration() if recipe.l1 else None,
+            ),
             sgd(module, momentum=recipe.momentum, decay=recipe.decay),
             lambda iteration: self.schedule.after(iteration - 1),
             images=recipe.batch,
@@ -104,11 +107,6 @@ class ModuleProcedure:
             precision=DTYPES[self.options.execution.precision],
             compiled=compiled,
         )
-
-    def _loss(self, raw: Tensor, labels: Tensor, size: tuple[int, int], iteration: int) -> Tensor:
-        recipe = self.chosen.recipe
-        l1 = recipe.l1 and iteration >= self.schedule.closing_iteration()
-        return losses(raw, labels, points(size, device=raw.device), recipe.rules, l1=l1).total
 
     def mini_batches(self) -> YoloxMiniBatches:
         return yolox_mini_batches(self.chosen, self.images, self.options.seed)
