@@ -26,6 +26,7 @@ from cspbench.training.yolox import annotated
 from cspbench.training.yolox.annotated import Annotated
 from cspbench.training.yolox.shown import Shown, by_anchors, levels_of, levels_of_yolov3, simota
 from cspbench.zoo import registry
+from cspbench.zoo.detector_protocol import at_size
 
 SIMOTA, OF_YOLOV3, OWN = "SimOTA", "Darknet with YOLOv3's anchors", "Darknet"
 
@@ -36,6 +37,7 @@ def assignments(
     *,
     data: str | None = None,
     weights: str | Path | None = None,
+    size: tuple[int, int] | None = None,
     device: str | None = None,
     listener: Listener,
 ) -> Shown:
@@ -43,14 +45,17 @@ def assignments(
 
     A YOLOX shows SimOTA by the predictions of its weights (2.5 strides around a centre, as the published ones were
     trained) and Darknet's rule with YOLOv3's anchors on the same input; a [yolo] network shows Darknet's rule with its
-    own anchors and recipe, on the image stretched to its input. Raises `UsageError`, `WeightsError`, `DatasetError` and
-    `BadImageError`.
+    own anchors and recipe, on the image stretched to its input. `size` is another input (height, width).
+
+    Raises `UsageError`, `WeightsError`, `DatasetError`, `DefinitionError` and `BadImageError`.
     """
     network = registry.model(model).architecture()
     if isinstance(network, ModuleNetwork) and network.detects:
-        return _of_yolox(network, image, data, weights, device, listener)
+        return _of_yolox(at_size(network, size, None), image, data, weights, device, listener)
     levels = []
     if isinstance(network, Network):
+        network = at_size(network, size, None)
+        assert isinstance(network, Network)
         chosen = of_name(model)
         shapes = [network.shape(index) for index in range(len(network.layers))]
         levels = levels_of(network.layers, chosen.recipe.layers, shapes)
