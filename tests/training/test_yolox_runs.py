@@ -140,7 +140,7 @@ class Mean:
 
     figures = 1
 
-    def __call__(self, raw: Tensor, labels: Tensor, size: tuple[int, int], iteration: int) -> Cost:
+    def cost(self, raw: Tensor, labels: Tensor, size: tuple[int, int], iteration: int) -> Cost:
         loss = (raw.mean() * labels.sum() * iteration).reshape(())
         return Cost(loss, loss.detach().double().reshape(1))
 

@@ -22,12 +22,14 @@ def iteration(case: str, count: int, *, mean: bool) -> tuple[Summary, torch.Tens
     raw, labels = torch.from_numpy(arrays["raw"]).requires_grad_(), torch.from_numpy(arrays["labels"])
     criterion = YoloxCriterion(R25, "iou", mean=mean, l1_from=1 if arrays["use_l1"] else None)
     size = tuple(arrays["input_hw"].tolist())
-    costs: list[Cost] = [criterion(*part, size, 1) for part in zip(raw.chunk(count), labels.chunk(count), strict=True)]
+    costs: list[Cost] = [
+        criterion.cost(*part, size, 1) for part in zip(raw.chunk(count), labels.chunk(count), strict=True)
+    ]
     total = torch.zeros(criterion.figures, dtype=torch.float64)
     for cost in costs:
         total += cost.figures
     summary = criterion.summary(total, count)
-    (gradient,) = torch.autograd.grad(sum(cost.loss for cost in costs), raw)
+    (gradient,) = torch.autograd.grad(torch.stack([cost.loss for cost in costs]).sum(), raw)
     return summary, gradient / summary.divisor
 
 

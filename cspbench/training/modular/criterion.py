@@ -36,7 +36,7 @@ class Criterion(Protocol):
     def figures(self) -> int:
         """How many a `Cost` has."""
 
-    def __call__(self, raw: Tensor, labels: Tensor, size: tuple[int, int], iteration: int, /) -> Cost:
+    def cost(self, raw: Tensor, labels: Tensor, size: tuple[int, int], iteration: int, /) -> Cost:
         """Of raw outputs for labels; height and width of the input; iterations are counted from 1."""
 
     def summary(self, total: Tensor, count: int, /) -> Summary:

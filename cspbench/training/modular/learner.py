@@ -87,7 +87,7 @@ class ModuleLearner:
         """Forward and backward of (N, 3, H, W) images with labels (N, L, 5); between iterations alone."""
         with torch.autocast(images.device.type, self.precision, enabled=self.precision != torch.float32):
             raw = self._forward(images)
-        loss, figures = self.criterion(raw.float(), truths, (images.shape[2], images.shape[3]), self.iteration + 1)
+        loss, figures = self.criterion.cost(raw.float(), truths, (images.shape[2], images.shape[3]), self.iteration + 1)
         factor = 1.0 if self.scale is None else self.scale.value
         gradients: Sequence[Tensor | None] = torch.autograd.grad(loss * factor, self.arrays, allow_unused=True)
         if self.scale is not None:

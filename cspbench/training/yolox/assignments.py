@@ -49,13 +49,11 @@ def assignments(
 
     Raises `UsageError`, `WeightsError`, `DatasetError`, `DefinitionError` and `BadImageError`.
     """
-    network = registry.model(model).architecture()
+    network = at_size(registry.model(model).architecture(), size, None)
     if isinstance(network, ModuleNetwork) and network.detects:
-        return _of_yolox(at_size(network, size, None), image, data, weights, device, listener)
+        return _of_yolox(network, image, data, weights, device, listener)
     levels = []
     if isinstance(network, Network):
-        network = at_size(network, size, None)
-        assert isinstance(network, Network)
         chosen = of_name(model)
         shapes = [network.shape(index) for index in range(len(network.layers))]
         levels = levels_of(network.layers, chosen.recipe.layers, shapes)

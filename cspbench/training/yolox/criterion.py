@@ -33,7 +33,7 @@ class YoloxCriterion:
     """The first iteration with the distance of raw box values; None for none."""
     figures: ClassVar[int] = len(PARTS) + 3
 
-    def __call__(self, raw: Tensor, labels: Tensor, size: tuple[int, int], iteration: int) -> Cost:
+    def cost(self, raw: Tensor, labels: Tensor, size: tuple[int, int], iteration: int) -> Cost:
         l1 = self.l1_from is not None and iteration >= self.l1_from
         own = losses(raw, labels, points(size, device=raw.device), self.rules, l1=l1, box=self.box)
         factor = max(own.taken, 1) if self.mean else 1
