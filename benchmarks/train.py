@@ -130,7 +130,7 @@ def parts(chosen: Chosen, batch: MiniBatch, repeats: int) -> list[tuple[str, flo
             timed("backward", lambda: torch.autograd.backward(maps, gradients), net.subdivisions)
         timed("statistics", lambda: trainer.statistics.add(trainer.statistics.taken()), net.subdivisions)
         trainer.seen += net.images
-        timed("update", lambda: trainer.update(0.0))
+        timed("update", lambda: trainer.update(torch.zeros(1, dtype=torch.float64)))
         timed("copy of the state", lambda: State.of(trainer, 0.0))
 
     for _ in range(repeats + 1):

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from cspbench.errors import UsageError
-from cspbench.network.layers import Detection, GaussianYolo, Region, Yolo
+from cspbench.network.layers import Detection, GaussianYolo, Region, Yolo, Yolox
 
 
 def check_decodable(name: str, heads: Sequence[Detection]) -> None:
-    """Raise `UsageError` unless all heads are those of Darknet that have boxes and independent or softmax scores."""
+    """Raise `UsageError` unless all heads are YOLOX's or Darknet's with boxes and independent or softmax scores."""
     for head in heads:
-        if not (isinstance(head, Yolo) or (isinstance(head, Region) and head.softmax)):
+        if not (isinstance(head, Yolo | Yolox) or (isinstance(head, Region) and head.softmax)):
             raise _undecodable(name, f"[{head.section}]{' without softmax=1' if isinstance(head, Region) else ''}")
     if not heads:
         raise _undecodable(name, "a classifier")
@@ -28,7 +28,7 @@ def _undecodable(name: str, found: str) -> UsageError:
     return UsageError(
         "usage.not-decoded",
         f"the outputs of {name} cannot be decoded inside a graph",
-        expected="a detector with [yolo], [Gaussian_yolo] or [region] softmax=1 layers",
+        expected="a YOLOX, or a detector with [yolo], [Gaussian_yolo] or [region] softmax=1 layers",
         found=found,
         remedy="Leave out --decode and --nms: the file then has the network's own outputs",
     )

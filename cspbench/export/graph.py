@@ -13,10 +13,10 @@ from cspbench.data.detection_presets import DetectionPreset
 from cspbench.errors import UsageError
 from cspbench.evaluation.subject import Subject
 from cspbench.export.boxes import Boxes, check_decodable, corners
+from cspbench.export.points import PointBoxes
 from cspbench.export.sizes import step, strides
 from cspbench.export.suppression import Suppressed, check_kind
-from cspbench.network.layers import Proposals
-from cspbench.network.modular.architecture import layered
+from cspbench.network.layers import Proposals, Yolox
 from cspbench.network.module import fold_batch_norm
 from cspbench.network.network import Network
 
@@ -55,7 +55,7 @@ class Plain(nn.Module):
 class Decoded(nn.Module):
     """A detector with boxes and scores, before or after NMS, in the place of its outputs."""
 
-    def __init__(self, plain: Plain, boxes: Boxes, suppressed: Suppressed | None) -> None:
+    def __init__(self, plain: Plain, boxes: nn.Module, suppressed: Suppressed | None) -> None:
         super().__init__()
         self.plain, self.boxes, self.suppressed = plain, boxes, suppressed
 
@@ -87,11 +87,16 @@ def graph_of(
     axes = {0: "batch"} | ({2: "height", 3: "width"} if pixels else {}) if dynamic else {}
     if not (decode or nms):
         return Graph(plain, _own(subject, len(several)), axes, pixels if dynamic else None, alone=True)
-    if network is not None:
+    last = description.heads[-1]
+    boxes: nn.Module
+    if isinstance(last, Yolox):
+        boxes = PointBoxes(last, description.size, best=nms is not None)
+    elif network is not None:
         steps = [strides(network, index) for index in network.detections]
+        boxes = Boxes(description.heads, steps, None if nms is None else nms.conf)
     else:
         steps = [(description.size[0] / each.shape[2], description.size[1] / each.shape[3]) for each in several]
-    boxes = Boxes(description.heads, steps, None if nms is None else nms.conf)
+        boxes = Boxes(description.heads, steps, None if nms is None else nms.conf)
     names = {
         "boxes": "left, top, right, bottom in pixels of the input, not clipped",
         "scores": "objectness times class probability",
@@ -105,7 +110,7 @@ def graph_of(
 def check_graph(subject: Subject, *, decode: bool, nms: DetectionPreset | None) -> None:
     """Raise `UsageError` for a network that no graph can express, and for outputs that cannot be decoded in it."""
     network, heads = subject.network, subject.description.heads
-    if network is not None and any(isinstance(layer, Proposals) for layer in network.layers):
+    if isinstance(network, Network) and any(isinstance(layer, Proposals) for layer in network.layers):
         raise UsageError(
             "usage.not-a-graph",
             f"{subject.name} cannot be exported as a graph",
@@ -120,8 +125,8 @@ def check_graph(subject: Subject, *, decode: bool, nms: DetectionPreset | None) 
 
 
 def _layered(subject: Subject) -> Network | None:
-    """Its list of layers; None for a user's module. Raises `UsageError` for a module of the catalogue."""
-    return None if subject.network is None else layered(subject.network)
+    """Its list of layers; None for a torch module, of the catalogue or a user's."""
+    return subject.network if isinstance(subject.network, Network) else None
 
 
 def _own(subject: Subject, count: int) -> dict[str, str]:

@@ -21,6 +21,7 @@ from cspbench.export.exported import Exported
 from cspbench.export.formats import Format
 from cspbench.export.graph import Graph, check_graph, graph_of
 from cspbench.export.protocol import Protocol, input_text, protocol_of
+from cspbench.network.network import Network
 from cspbench.waiting import announced
 
 SLOW = 2.0
@@ -117,6 +118,10 @@ def _metadata(
 def _notes(subject: Subject, graph: Graph, options: GraphOptions) -> tuple[str, ...]:
     notes = list(subject.said)
     if options.dynamic and graph.step is None:
-        why = "a layer is made for one size" if subject.network is not None else "a module does not say which it takes"
+        why = (
+            "a layer is made for one size"
+            if isinstance(subject.network, Network)
+            else "a module does not say which it takes"
+        )
         notes.append(f"height and width stay as they are: {why}")
     return tuple(notes)

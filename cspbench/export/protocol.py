@@ -14,7 +14,7 @@ from cspbench.data.detection_presets import DetectionPreset, detection_preset
 from cspbench.data.presets import ClassificationPreset
 from cspbench.detection.detector import detector_of
 from cspbench.errors import UsageError
-from cspbench.evaluation.subject import Subject
+from cspbench.evaluation.subject import Subject, default_preset
 from cspbench.inference.description import input_channels
 
 PICTURE = 8
@@ -71,12 +71,16 @@ def protocol_of(subject: Subject, preset: str | None, conf: float | None) -> Pro
                 remedy="Leave it out",
             )
         return Protocol("its authors'", own.epsilon, own.as_json())
-    found = detection_preset(preset or "readme").for_network(description.letter_box).overridden(conf=conf)
+    usual = "readme" if subject.network is None else default_preset(subject.network)
+    found = detection_preset(preset or usual).for_network(description.letter_box).overridden(conf=conf)
     return Protocol(found.name, found.epsilon, found.as_json(), detection=found)
 
 
 def input_text(protocol: Protocol, channels: int) -> str:
     """What the input's values are, for the metadata."""
+    if protocol.detection is not None and protocol.detection.exact:
+        shares = "RGB, (value / 255 - mean) / deviation, both of ImageNet" if protocol.detection.normalised else None
+        return shares or "BGR, 0 to 255"
     order = "grey" if channels == 1 else "BGR" if protocol.settings.get("bgr") else "RGB"
     deviation = protocol.settings.get("std") or protocol.settings.get("deviation")
     mean = protocol.settings.get("mean")

@@ -13,6 +13,7 @@ from cspbench.export.formats import BACKBONES, GRAPHS, format_of
 from cspbench.export.graph_files import GraphOptions, write_graph
 from cspbench.inference.description import Described
 from cspbench.io import argument_path
+from cspbench.network.modular.architecture import Architecture, layered
 from cspbench.network.network import Network
 from cspbench.weights.opening import open_weights
 from cspbench.weights.writing import Form
@@ -88,10 +89,13 @@ def export_model(
         if not isinstance(model, str):
             raise _not_listed(form, model)
         return write_backbone(model, weights, path, form, prefix=prefix, pixels=pixels, ema=ema, check=check)
-    network = model if isinstance(model, Network) else registry.model(model).build() if isinstance(model, str) else None
+    network: Architecture | None = None
+    if isinstance(model, Network | str):
+        network = registry.model(model).architecture() if isinstance(model, str) else model
     if form == "cfg" and network is not None:
         from cspbench.export.other_files import write_cfg
 
+        network = layered(network)
         return write_cfg(network.resized(*size) if size else network, path, check)
     if network is None and form not in GRAPHS:
         raise _not_listed(form, model)
@@ -106,10 +110,11 @@ def export_model(
         return write_graph(subject, path, form, options, [*places, file] if weights else places, check)
     from cspbench.export.other_files import write_weights
 
+    network = layered(network)
     return write_weights(network, open_weights(file, network, ema=ema), path, cast("Form", form), check)
 
 
-def _no_weights(network: Network) -> UsageError:
+def _no_weights(network: Architecture) -> UsageError:
     if network.places:
         return cfg_without_weights(network.name)
     return no_weights([network.name], "the bundled sample-csp-classifier and sample-csp-detector need none")

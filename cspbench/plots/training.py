@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,11 +37,14 @@ class Course:
     rate: NDArray[np.float64]
     group: int
     """Lines of a group."""
+    parts: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    """What the loss is the sum of, by name: the means of the groups, NaN where a line lacks one."""
 
 
 def course(log: Iterable[Mapping[str, Any]], most: int = POINTS) -> Course:
     """At most `most` groups of a log's lines; those without finite numbers are left out."""
-    rows = [values for line in log if (values := _values(line)) is not None]
+    lines = [(values, line.get("parts")) for line in log if (values := _values(line)) is not None]
+    rows = [values for values, _ in lines]
     group = max(1, math.ceil(len(rows) / most))
     table = np.array(rows, np.float64).reshape(-1, 4)
     begins = np.arange(0, len(rows), group)
@@ -49,7 +52,22 @@ def course(log: Iterable[Mapping[str, Any]], most: int = POINTS) -> Course:
     iteration, loss, average, rate = table.T
     low = np.minimum.reduceat(loss, begins) if len(rows) else loss
     high = np.maximum.reduceat(loss, begins) if len(rows) else loss
-    return Course(iteration[ends], low, high, average[ends], rate[ends], group)
+    parts = {name: _means([_part(own, name) for _, own in lines], begins) for name in _part_names(lines)}
+    return Course(iteration[ends], low, high, average[ends], rate[ends], group, parts)
+
+
+def _part_names(lines: Sequence[tuple[Any, object]]) -> list[str]:
+    return list(dict.fromkeys(name for _, own in lines if isinstance(own, dict) for name in own))
+
+
+def _part(parts: object, name: str) -> float:
+    value = parts.get(name) if isinstance(parts, dict) else None
+    return value if isinstance(value, int | float) and abs(value) < 1e300 else math.nan
+
+
+def _means(values: Sequence[float], begins: NDArray[np.int64]) -> NDArray[np.float64]:
+    sums = np.add.reduceat(np.array(values, np.float64), begins)
+    return sums / np.diff(np.append(begins, len(values)))
 
 
 def _values(line: Mapping[str, Any]) -> tuple[float, ...] | None:
@@ -77,7 +95,7 @@ def save(
 
 def draw(run: Course, evaluations: Sequence[tuple[int, float]], title: str, metric: str) -> Figure:
     """The figure of a run; `evaluations` are pairs of an iteration and a percentage of the metric."""
-    heights = [3.0, *([1.5] if evaluations else []), 1.0]
+    heights = [3.0, *([2.0] if run.parts else []), *([1.5] if evaluations else []), 1.0]
     with styled():
         from matplotlib.figure import Figure
         from matplotlib.ticker import LogFormatter
@@ -97,7 +115,13 @@ def draw(run: Course, evaluations: Sequence[tuple[int, float]], title: str, metr
                 which(LogFormatter(minor_thresholds=(2, 0.5)))
         loss.set_ylabel("loss")
         loss.legend(loc="upper right", fontsize=9)
-        for axes in middle:
+        if run.parts:
+            axes = middle[0]
+            for name, values in run.parts.items():
+                axes.plot(run.iteration, values, lw=1.0, label=printable(name).replace("$", r"\$"))
+            axes.set(ylabel="parts", ylim=(0, None))
+            axes.legend(loc="upper right", fontsize=9)
+        for axes in middle[bool(run.parts) :]:
             axes.plot(*zip(*evaluations, strict=True), "o-", color=CLOSE, ms=4, lw=1.2)
             axes.set_ylabel(f"{metric} in percent")
         rate.plot(run.iteration, run.rate, color=FITTED, lw=1.2)

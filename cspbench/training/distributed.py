@@ -53,7 +53,7 @@ def iterate(trainer: Learner, mine: Pairs, share: Share) -> Update:
     """One iteration over all mini-batches; `mine` gives images and truths of this process's. Raises errors of peers."""
     if share.count == 1:
         return trainer.iterate(mine)
-    total = 0.0
+    total = torch.zeros(trainer.figures, dtype=torch.float64)
     for first in range(0, trainer.subdivisions, share.count):
         present = min(share.count, trainer.subdivisions - first)
         own = None
@@ -63,11 +63,11 @@ def iterate(trainer: Learner, mine: Pairs, share: Share) -> Update:
         for owner in range(present):
             packed = own if owner == share.number else None
             values = packed.values if packed else torch.empty(_size(trainer))
-            cost = packed.cost if packed else torch.empty(1, dtype=torch.float64)
+            figures = packed.figures if packed else torch.empty_like(total)
             broadcast(values, owner, (share.number, share.count))
-            broadcast(cost, owner, (share.number, share.count))
+            broadcast(figures, owner, (share.number, share.count))
             _add(trainer, values)
-            total += float(cost)
+            total += figures
     trainer.seen += trainer.images
     return trainer.update(total)
 
@@ -77,7 +77,7 @@ class _Packed:
     """What a mini-batch gave, in one array on the CPU: gradients in the optimiser's order, then statistics."""
 
     values: Tensor
-    cost: Tensor
+    figures: Tensor
 
     @classmethod
     def of(cls, trainer: Learner, result: Passed) -> _Packed:
@@ -86,8 +86,7 @@ class _Packed:
             for array, gradient in zip(trainer.arrays, result.gradients, strict=True)
             if array.requires_grad
         ]
-        cost = torch.tensor([result.cost], dtype=torch.float64)
-        return cls(torch.cat([*parts, result.statistics]).float().cpu(), cost)
+        return cls(torch.cat([*parts, result.statistics]).float().cpu(), result.figures)
 
 
 def _size(trainer: Learner) -> int:

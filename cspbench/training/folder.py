@@ -122,10 +122,13 @@ class Folder:
 
     def add(self, update: Update, average: float, images: int) -> None:
         """Log an iteration of `images` images, and the average loss at its end."""
-        # JSON has no numbers that are not finite
-        loss, mean = (value if math.isfinite(value) else None for value in (update.loss, average))
+        loss, mean = _number(update.loss), _number(average)
         line: dict[str, Any] = {"iteration": update.iteration, "loss": loss, "average": mean}
         line |= {"rate": update.rate, "images": images}
+        if update.parts:
+            line["parts"] = {name: _number(value) for name, value in update.parts.items()}
+        if update.positives is not None:
+            line["positives_per_truth"] = update.positives
         line |= {"skipped": True} if update.skipped else {}
         append_text(self.log, f"{json.dumps(line)}\n")
 
@@ -148,6 +151,11 @@ class Folder:
         for suffix in dict.fromkeys((self.suffix, ".safetensors")):
             with open_file(self.weights(kind).with_suffix(suffix)) as stream:
                 write_bytes(self.weights(other).with_suffix(suffix), stream.readall())
+
+
+def _number(value: float) -> float | None:
+    """The value, or None if it is not finite: JSON has no such numbers."""
+    return value if math.isfinite(value) else None
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

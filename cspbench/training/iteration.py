@@ -36,8 +36,8 @@ class MiniBatch:
     outcomes: dict[int, Outcome]
 
     @property
-    def cost(self) -> float:
-        return mean_cost(self.outcomes)
+    def figures(self) -> Tensor:
+        return torch.tensor([mean_cost(self.outcomes)], dtype=torch.float64)
 
 
 def mean_cost(outcomes: Mapping[int, Outcome]) -> float:
@@ -97,6 +97,10 @@ class Trainer:
         return self.recipe.net.subdivisions
 
     @property
+    def figures(self) -> int:
+        return 1
+
+    @property
     def arrays(self) -> Sequence[Tensor]:
         return [array.values for array in self.optimiser.arrays]
 
@@ -149,8 +153,8 @@ class Trainer:
             gradient = gradient * own.delta_normalizer
         return gradient if self.scale is None else gradient * self.scale.value
 
-    def update(self, cost: float) -> Update:
-        """Update all arrays after the mini-batches of an iteration; `cost` is the sum of their mean costs."""
+    def update(self, figures: Tensor) -> Update:
+        """Update all arrays after the mini-batches of an iteration; `figures` (1,) is the sum of their mean costs."""
         iteration = self.iteration
         now = rate(self.recipe.net, iteration, self.seed)
         finite = self.scale is None or self.scale.end()
@@ -159,11 +163,11 @@ class Trainer:
         else:
             self.statistics.forget()
         self.average.update(self.optimiser, iteration)
-        return Update(iteration, cost / self.recipe.net.images, now, skipped=not finite)
+        return Update(iteration, float(figures) / self.recipe.net.images, now, skipped=not finite)
 
     def iterate(self, mini_batches: Iterable[tuple[Tensor, Tensor]]) -> Update:
         """One iteration over `subdivisions` mini-batches of images and truths."""
-        total = 0.0
+        total = torch.zeros(1, dtype=torch.float64)
         with self.optimiser.collecting() if self.scale is None else nullcontext():
             for images, truths in mini_batches:
                 self.seen += len(images)
@@ -173,7 +177,7 @@ class Trainer:
                 else:
                     result = self.mini_batch(images, truths)
                     self.add(result.gradients, result.statistics)
-                    total += result.cost
+                    total += result.figures
         return self.update(total)
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -28,6 +28,10 @@ class Update:
     rate: float
     skipped: bool = False
     """Whether numbers were not finite in half precision, so that the iteration changed nothing but the loss scale."""
+    parts: Mapping[str, float] = field(default_factory=dict)
+    """What the loss is the sum of, by name, where that is known."""
+    positives: float | None = None
+    """For each truth, of a network that assigns them."""
 
 
 class Passed(Protocol):
@@ -42,7 +46,8 @@ class Passed(Protocol):
         """Means and variances of batch norms."""
 
     @property
-    def cost(self) -> float: ...
+    def figures(self) -> Tensor:
+        """(`Learner.figures`,) float64 on the CPU, for `Learner.update`."""
 
 
 class Learner(Protocol):
@@ -65,6 +70,10 @@ class Learner(Protocol):
     def subdivisions(self) -> int: ...
 
     @property
+    def figures(self) -> int:
+        """How many numbers a mini-batch gives beside its gradients."""
+
+    @property
     def device(self) -> torch.device: ...
 
     @property
@@ -81,8 +90,11 @@ class Learner(Protocol):
     def add(self, gradients: list[Tensor | None], statistics: Tensor) -> None:
         """Add what a mini-batch gave, in the order of the iteration, whichever process computed it."""
 
-    def update(self, cost: float) -> Update:
-        """Update all arrays after the mini-batches of an iteration, which `seen` has counted; `cost` is their sum."""
+    def update(self, figures: Tensor) -> Update:
+        """Update all arrays after the mini-batches of an iteration, which `seen` has counted.
+
+        `figures` are those of the mini-batches, added up in their order.
+        """
 
     def iterate(self, mini_batches: Iterable[tuple[Tensor, Tensor]]) -> Update:
         """One iteration over its mini-batches of images and truths."""

@@ -36,8 +36,12 @@ class Standing:
     images_per_second: float
 
     def __str__(self) -> str:
+        parts = [f"{name} {value:.4f}" for name, value in self.update.parts.items()]
+        if self.update.positives is not None:
+            parts.append(f"{self.update.positives:.2f} positives a truth")
+        text = f" ({', '.join(parts)})" if parts else ""
         return (
-            f"loss {self.update.loss:.4f}, average {self.average:.4f}, rate {self.update.rate:.6g}, "
+            f"loss {self.update.loss:.4f}{text}, average {self.average:.4f}, rate {self.update.rate:.6g}, "
             f"{self.images_per_second:.1f} images/s"
         )
 

@@ -42,13 +42,14 @@ def read(path: Path, network: Network, partial: bool = False) -> Weights:
 
 def read_header(file: Examined) -> Header:
     """The header of a Darknet file; raises `WeightsError` if the file is another kind, or ends within its header."""
-    if file.kind is not Kind.DARKNET:
+    if file.kind not in (Kind.DARKNET, Kind.UNKNOWN):
         raise file.refused()
     where = str(file.path)
     if file.size >= SHORTEST:
         header = Header.unpack(file.head)
         if not header.plausible:
-            what, remedy = "not a Darknet weight file, as its version shows", "Name the .weights file itself"
+            what = "the weight file has an unknown format: the version in its first bytes is not one of Darknet's"
+            remedy = file.kind.value[1] or "Name the .weights file itself"
             raise WeightsError("weights.not-darknet", what, where=where, found=header.version, remedy=remedy)
         if file.size >= header.size:
             return header

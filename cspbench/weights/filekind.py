@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cspbench.errors import WeightsError
 from cspbench.io import open_file, read_part
+from cspbench.weights.header import SHORTEST, Header
 
 SAMPLE = 4096
 """Bytes that are read at the beginning, in the middle and at the end."""
@@ -33,13 +34,16 @@ class Kind(Enum):
     HDF5 = "an HDF5 file, as Keras writes", "Use the file it was converted from"
     TEXT = "text", "Pass the weight file, not its cfg or another text"
     ZEROS = "nothing but zeros", "Download it again"
+    ONNX = "an ONNX graph", "Pass the weights from which it was exported"
+    UNKNOWN = "a file of an unknown format", "Pass the weight file itself, or download it again"
 
 
 @dataclass(frozen=True)
 class Examined:
     """A regular file that is not empty: its size, its first bytes and its kind.
 
-    Darknet's files begin with version numbers only, so any file that is not recognized as another kind counts as one.
+    Darknet's files begin with version numbers only, so any file that could be one, and is not recognized as another
+    kind, counts as one.
     """
 
     path: Path
@@ -92,4 +96,6 @@ def _kind(head: bytes, size: int) -> Kind:
             return kind
     if all(byte in b"\t\r\n" or 32 <= byte < 127 for byte in head):
         return Kind.TEXT
-    return Kind.DARKNET
+    if head[0] == 0x08 and head[2:3] in (b"\x12", b"\x3a"):  # ir_version, then producer_name or graph
+        return Kind.ONNX
+    return Kind.DARKNET if size >= SHORTEST and Header.unpack(head).plausible else Kind.UNKNOWN

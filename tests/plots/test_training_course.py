@@ -46,6 +46,21 @@ def test_no_group_loses_a_loss(losses: list[float], most: int) -> None:
     assert np.all(run.low <= run.high)
 
 
+def test_parts_of_the_loss() -> None:
+    """Means of groups; a line without a part leaves a gap, and what is not a number is one."""
+    lines = list(log([1.0] * 6))
+    for at, value in enumerate((2, 4, 3, None, 5)):
+        lines[at]["parts"] = {"box": value, "l1": 0}
+    lines[5]["parts"] = "nothing"
+    run = course(lines, most=3)
+    assert list(run.parts) == ["box", "l1"]
+    np.testing.assert_equal(run.parts["box"], [3, np.nan, np.nan])
+    np.testing.assert_equal(run.parts["l1"], [0, 0, np.nan])
+    assert course(log([1.0])).parts == {}
+    panels = [axes.get_ylabel() for axes in draw(run, [(3, 50.0)], "net", "AP").axes]
+    assert panels == ["loss", "parts", "AP in percent", "rate"]
+
+
 def test_lines_without_numbers_are_left_out() -> None:
     lines: list[dict[str, Any]] = [
         {"iteration": 1, "loss": 2.0, "rate": 0.1},  # without an average, as earlier logs

@@ -137,7 +137,8 @@ def test_scalars(tmp_path: Path) -> None:
         watch.reached(Standing(Update(8, 9.0, 0.5), 9.0, 9.0), False)
         watch.evaluated(7, 0.75)
     with watching(tmp_path, Clock(), scalars=Scalars(tmp_path / "events", 8)) as watch:
-        watch.reached(Standing(Update(8, 2.0, 0.25), 3.0, 41.0), False)
+        parts = Update(8, 2.0, 0.25, parts={"box": 1.5, "l1": 0.5}, positives=2.25)
+        watch.reached(Standing(parts, 3.0, 41.0), False)
     events = EventAccumulator(str(tmp_path / "events"))
     events.Reload()
     values = {tag: [(item.step, item.value) for item in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
@@ -146,6 +147,9 @@ def test_scalars(tmp_path: Path) -> None:
         "training/average": [(7, 3.5), (8, 3.0)],
         "training/rate": [(7, 0.125), (8, 0.25)],
         "training/images per second": [(7, 40.0), (8, 41.0)],
+        "training/box": [(8, 1.5)],
+        "training/l1": [(8, 0.5)],
+        "training/positives per truth": [(8, 2.25)],
         "evaluation/top-1": [(7, 75.0)],
     }
 

@@ -83,7 +83,7 @@ def test_mini_batches_of_other_processes_give_the_same_bytes() -> None:
         for done in (first, later):
             other.seen += 2
             other.add(done.gradients, done.statistics)
-        other.update(0.0)
+        other.update(torch.zeros(1))
     result = one.module.state_dict()
     assert result.keys() == other.module.state_dict().keys()
     for name, values in other.module.state_dict().items():

@@ -25,6 +25,7 @@ from cspbench.sample import detection
 from cspbench.training import evaluated
 from cspbench.training.checkpoint import State, restore
 from cspbench.training.distributed import _add, _Packed
+from cspbench.training.modular.criterion import Cost, Summary
 from cspbench.training.modular.learner import ModuleLearner, prepared
 from cspbench.training.run import session
 from cspbench.training.run.options import Options
@@ -72,6 +73,11 @@ def test_train_and_evaluate(tmp_path: Path, data: Path) -> None:
     again = trained(data, tmp_path / "run", *how, iterations=4)
     assert again.standing is None
     assert collect(None, [tmp_path / "run"]).notes == ()
+    for line in lines(tmp_path / "run"):
+        assert list(line["parts"]) == ["box", "objectness", "classes", "l1"]
+        assert sum(line["parts"].values()) == pytest.approx(line["loss"], rel=1e-5)
+        assert line["parts"]["l1"] == 0 < min(line["parts"]["box"], line["positives_per_truth"])
+    assert f"objectness {line['parts']['objectness']:.4f}" in str(done.standing)
 
 
 def test_the_loss_falls(tmp_path: Path, data: Path) -> None:
@@ -129,14 +135,24 @@ class Line(nn.Module):
         return result
 
 
-def line(precision: torch.dtype = torch.float32) -> ModuleLearner:
-    def loss(raw: Tensor, labels: Tensor, size: tuple[int, int], iteration: int) -> Tensor:
-        return (raw.mean() * labels.sum() * iteration).reshape(())
+class Mean:
+    """The mean output times the sum of the labels and the iteration."""
 
+    figures = 1
+
+    def cost(self, raw: Tensor, labels: Tensor, size: tuple[int, int], iteration: int) -> Cost:
+        loss = (raw.mean() * labels.sum() * iteration).reshape(())
+        return Cost(loss, loss.detach().double().reshape(1))
+
+    def summary(self, total: Tensor, count: int) -> Summary:
+        return Summary(count, float(total) / count)
+
+
+def line(precision: torch.dtype = torch.float32) -> ModuleLearner:
     module = prepared(Line())
     rates = [0.0, 0.1, 0.2, 0.3]
     return ModuleLearner(
-        SMALL, module, loss, sgd(module), rates.__getitem__, images=4, subdivisions=2, precision=precision
+        SMALL, module, Mean(), sgd(module), rates.__getitem__, images=4, subdivisions=2, precision=precision
     )
 
 
@@ -176,7 +192,7 @@ def test_mini_batches_of_other_processes_give_the_same_bytes() -> None:
             for pair in pairs:
                 _add(other, _Packed.of(other, other.mini_batch(*pair)).values)
             other.seen += 4
-            other.update(0.0)
+            other.update(torch.zeros(1))
         states = State.of(one, 0.0).tensors, State.of(other, 0.0).tensors
         assert states[0].keys() == states[1].keys()
         for name, values in states[0].items():

@@ -95,6 +95,11 @@ def test_a_yolox_has_both(tmp_path: Path) -> None:
     own = result.points[SIMOTA]
     assert own
     assert all(point.truth == 0 and abs(point.x - 208) < 80 and abs(point.y - 104) < 80 for point in own)
+    smaller = shown("yolox-nano", picture(tmp_path), weights=weights(tmp_path), size=(96, 160))
+    assert smaller.pixels.shape == (96, 160, 3)
+    assert smaller.boxes.tolist() == [pytest.approx([80, 40, 40, 40])]
+    with refuses("network.input-out-of-range"):
+        shown("yolox-nano", picture(tmp_path), weights=weights(tmp_path), size=(100, 96))
 
 
 def test_a_yolox_with_anchors_has_one_rule_that_reads_no_weights(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_settings_are_read_back() -> None:
 @pytest.mark.parametrize(
     "setting",
     "batch=x batch=0 batch=63 width=100 sizes=3,2 sizes=1 mixup=1 epochs=0 epochs=inf l1=2 assignment=ota "
-    "head=both mosaic=-1 momentum=nan mosaic_scale=0,1".split(),
+    "head=both positives=all box_loss=diou mosaic=-1 momentum=nan mosaic_scale=0,1".split(),
 )
 def test_values_that_cannot_be(setting: str) -> None:
     with refuses("usage.setting-value"):

@@ -27,7 +27,7 @@ _APART = {
     "--against": ("--why", "--out", "--plot", "--size"),
     "--why": ("--out", "--plot", "--size", "--format csv", "--format latex"),
     "--recipe": ("--against", "--why", "--out", "--plot", "--size"),
-    "--assign": ("--against", "--why", "--recipe", "--plot", "--size"),
+    "--assign": ("--against", "--why", "--recipe", "--plot"),
     "--out": ("--format json", "--format csv", "--format latex"),
     "--plot": ("--format json", "--format csv", "--format latex"),
 }
@@ -82,7 +82,7 @@ def show(
     if assign is not None or data is not None or weights is not None:
         from cspbench.cli.training.assignments import show_assignments
 
-        show_assignments(name, assign, data, weights, out, force, form)
+        show_assignments(name, assign, data, weights, parse_size(size), out, force, form)
         return
     if recipe:
         from cspbench.cli.training.recipes import print_recipe

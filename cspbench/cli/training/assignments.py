@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 
 def show_assignments(
-    model: str, image: str | None, data: str | None, weights: Path | None, out: Path | None, force: bool, form: Format
+    model: str,
+    image: str | None,
+    data: str | None,
+    weights: Path | None,
+    size: tuple[int, int] | None,
+    out: Path | None,
+    force: bool,
+    form: Format,
 ) -> None:
     """Draw the assignments of an image to `out`, by default NAME-assigned.png in the current folder; print them."""
     from cspbench.plots.assignment import Mark, Truth, draw
@@ -41,7 +48,7 @@ def show_assignments(
             remedy="Give --out that suffix",
         )
     refuse_existing(file, force)
-    shown = assignments(model, image, data=data, weights=weights, listener=terminal())
+    shown = assignments(model, image, data=data, weights=weights, size=size, listener=terminal())
     corners = [(x - width / 2, y - height / 2, width, height) for x, y, width, height in shown.boxes.tolist()]
     truths = [Truth(corner, name) for corner, name in zip(corners, shown.names, strict=True)]
     panels = {

@@ -13,7 +13,7 @@ from cspbench.network.modular.network import ModuleNetwork
 from cspbench.training.mmcls.chosen import ClassifierChosen
 from cspbench.training.modular import steps
 from cspbench.training.modular.module import ModuleChosen, fitted, with_recipe
-from cspbench.training.modular.recipe import HEADS, Version, YoloxRecipe, of_version
+from cspbench.training.modular.recipe import HEADS, MMDETECTIONS, Version, YoloxRecipe, of_version
 from cspbench.training.modular.settings import with_settings
 from cspbench.training.recipes.chosen import SET, Chosen
 from cspbench.zoo import registry
@@ -71,8 +71,11 @@ def of_module(network: ModuleNetwork, row: Row | None = None, version: str | Non
 
 def with_module_settings(chosen: YoloxChosen, settings: Sequence[str]) -> YoloxChosen:
     """The same with settings as key=value, of which width, height and head change the network. Raises `UsageError`."""
-    recipe = with_settings(chosen.recipe, settings, SET)
     keys = {setting.partition("=")[0].strip() for setting in settings}
+    recipe = with_settings(chosen.recipe, settings, SET)
+    if "assignment" in keys and recipe.assignment == MMDETECTIONS and "positives" not in keys:
+        settings = [*settings, "positives=mean"]  # its own divisor comes with it
+        recipe = with_settings(recipe, settings[-1:], SET)
     network = chosen.network
     if keys & set(MODULE_SIZES):
         network = network.resized(recipe.height, recipe.width)

@@ -19,6 +19,7 @@ from cspbench.network.modular.network import ModuleNetwork
 from cspbench.training.hardware.compilation import compiled as compiled_module
 from cspbench.training.hardware.loss_scale import LossScale
 from cspbench.training.learner import Update
+from cspbench.training.modular.criterion import Criterion
 from cspbench.training.statistics import BatchNorm, Statistics
 from cspbench.training.yolox.average import Average
 
@@ -26,8 +27,6 @@ MOMENTUM = 0.03
 """The share of an iteration in batch norm's running statistics (spec a.1)."""
 BUFFER = "momentum_buffer"
 """Torch's name of a velocity."""
-Loss = Callable[[Tensor, Tensor, tuple[int, int], int], Tensor]
-"""From raw outputs, labels, height and width of the input, and the iteration, to a scalar."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Passed:
 
     gradients: Sequence[Tensor | None]
     statistics: Tensor
-    cost: float
+    figures: Tensor
 
 
 class ModuleLearner:
@@ -49,7 +48,7 @@ class ModuleLearner:
         self,
         network: ModuleNetwork,
         module: nn.Module,
-        loss: Loss,
+        criterion: Criterion,
         optimiser: SGD,
         rates: Callable[[int], float],
         *,
@@ -59,7 +58,7 @@ class ModuleLearner:
         precision: torch.dtype = torch.float32,
         compiled: bool = False,
     ) -> None:
-        self.network, self.module, self.loss = network, module, loss
+        self.network, self.module, self.criterion = network, module, criterion
         self.images, self.subdivisions = images, subdivisions
         self.optimiser, self.rates, self.precision = optimiser, rates, precision
         self._forward = compiled_module(module) if compiled else module
@@ -77,6 +76,10 @@ class ModuleLearner:
             self.scale = LossScale([*self._gradients, *self.statistics.running])
 
     @property
+    def figures(self) -> int:
+        return self.criterion.figures
+
+    @property
     def device(self) -> torch.device:
         return self.arrays[0].device
 
@@ -88,12 +91,12 @@ class ModuleLearner:
         """Forward and backward of (N, 3, H, W) images with labels (N, L, 5); between iterations alone."""
         with torch.autocast(images.device.type, self.precision, enabled=self.precision != torch.float32):
             raw = self._forward(images)
-        loss = self.loss(raw.float(), truths, (images.shape[2], images.shape[3]), self.iteration + 1)
+        loss, figures = self.criterion.cost(raw.float(), truths, (images.shape[2], images.shape[3]), self.iteration + 1)
         factor = 1.0 if self.scale is None else self.scale.value
         gradients: Sequence[Tensor | None] = torch.autograd.grad(loss * factor, self.arrays, allow_unused=True)
         if self.scale is not None:
             gradients = self.scale.unscaled(gradients)
-        return Passed(gradients, self.statistics.taken().to(self.device), float(loss.detach()))
+        return Passed(gradients, self.statistics.taken().to(self.device), figures)
 
     @torch.no_grad()
     def add(self, gradients: Sequence[Tensor | None], statistics: Tensor) -> None:
@@ -104,9 +107,9 @@ class ModuleLearner:
                 total.add_(gradient)
         self._statistics.add_(statistics)
 
-    def update(self, cost: float) -> Update:
-        """`cost` is the sum of the losses of the mini-batches."""
+    def update(self, figures: Tensor) -> Update:
         iteration, count = self.iteration, self.subdivisions
+        summary = self.criterion.summary(figures, count)
         rate = self.rates(iteration)
         self.statistics.add(self._statistics / count)
         finite = self.scale is None or self.scale.end()
@@ -114,7 +117,7 @@ class ModuleLearner:
             for group in self.optimiser.param_groups:
                 group["lr"] = rate
             for array, total in zip(self.arrays, self._gradients, strict=True):
-                array.grad = total.div_(count)
+                array.grad = total.div_(summary.divisor)
             self.optimiser.step()
             for array in self.arrays:
                 array.grad = None
@@ -125,16 +128,18 @@ class ModuleLearner:
         if self.average is not None:
             self.average.updates = iteration - 1
             self.average.update(self.module)
-        return Update(iteration, cost / count, rate, skipped=not finite)
+        return Update(
+            iteration, summary.loss, rate, skipped=not finite, parts=summary.parts, positives=summary.positives
+        )
 
     def iterate(self, mini_batches: Iterable[tuple[Tensor, Tensor]]) -> Update:
-        total = 0.0
+        figures = torch.zeros(self.figures, dtype=torch.float64)
         for images, truths in mini_batches:
             passed = self.mini_batch(images, truths)
             self.add(passed.gradients, passed.statistics)
-            total += passed.cost
+            figures += passed.figures
         self.seen += self.images
-        return self.update(total)
+        return self.update(figures)
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         for name, tensor in self.module.state_dict(keep_vars=True).items():

@@ -8,6 +8,7 @@ from math import isfinite
 
 from cspbench.data.augment.yolox.rules import HEAD, Augmentation, Range, Scales, august_2021, july_2021
 from cspbench.training.modular.settings import unfit
+from cspbench.training.yolox.box_losses import BOX_LOSSES
 from cspbench.training.yolox.fixed import Fixed
 from cspbench.training.yolox.rules import MMDET, R15, R25
 from cspbench.training.yolox.schedule import RATE_OF_IMAGE, Schedule
@@ -16,10 +17,11 @@ from cspbench.training.yolox.yolov3 import Anchored
 
 STEP = 32
 """Sides of the network's input are multiples of it."""
+MMDETECTIONS = "simota-mmdet"
 ASSIGNMENTS: dict[str, Assignment] = {
     "simota": R25,
     "simota-r15": R15,
-    "simota-mmdet": MMDET,
+    MMDETECTIONS: MMDET,
     "multi": Fixed(reach=1),
     "centre": Fixed(reach=0),
     "anchors": Anchored(),
@@ -27,6 +29,8 @@ ASSIGNMENTS: dict[str, Assignment] = {
 }
 """By the value of `assignment`: SimOTA, the steps before it in the paper's roadmap, and its form without NMS."""
 HEADS = ("decoupled", "coupled")
+POSITIVES = ("own", "mean")
+"""Whose number divides the losses of a mini-batch: its own, or the mean of all of an iteration."""
 
 
 class Version(StrEnum):
@@ -71,6 +75,8 @@ class YoloxRecipe:
     early: bool = False
     max: int = 120
     assignment: str = "simota"
+    positives: str = "own"
+    box_loss: str = "iou"
     l1: bool = True
     head: str = "decoupled"
 
@@ -90,9 +96,12 @@ class YoloxRecipe:
             allowed = (0, 2) if name == "mixup" else (2,)
             if len(pair) not in allowed or any(not 0 < side < 1e4 for side in pair) or list(pair) != sorted(pair):
                 raise unfit(name, "two rising numbers above 0", ",".join(map(str, pair)))
-        for name, values in (("assignment", tuple(ASSIGNMENTS)), ("head", HEADS)):
+        for name, values in _CHOICES.items():
             if getattr(self, name) not in values:
                 raise unfit(name, " or ".join(values), getattr(self, name))
+        if self.assignment == "one" and self.positives == "mean":
+            # its objectness has positives of its own, so that one divisor does not serve all losses
+            raise unfit("positives", "own, with assignment=one", self.positives)
 
     @property
     def rules(self) -> Assignment:
@@ -134,6 +143,9 @@ _LEAST = {
     **dict.fromkeys(("warmup", "closing", "rate_of_image", "lowest_rate", "momentum", "decay", "mosaic"), 0),
     **dict.fromkeys(("degrees", "shear", "shift", "shortest"), 0),
 }
+
+
+_CHOICES = {"assignment": tuple(ASSIGNMENTS), "positives": POSITIVES, "box_loss": BOX_LOSSES, "head": HEADS}
 
 
 def of_version(size: str, version: Version) -> YoloxRecipe:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import SGD
 
 from cspbench.data.augment.images import ClassifierImages
 from cspbench.data.augment.minibatches import Layout
 from cspbench.data.augment.mmcls.minibatches import MmclsMiniBatches
 from cspbench.training.mmcls.chosen import ClassifierChosen
-from cspbench.training.mmcls.losses import loss
+from cspbench.training.mmcls.criterion import MmclsCriterion
 from cspbench.training.run.modular import ModuleProcedure
 
 HEAD_SPREAD = 0.01
@@ -41,8 +41,8 @@ class ClassifierProcedure(ModuleProcedure):
     def rate(self, iteration: int) -> float:
         return self.chosen.recipe.rate(iteration, self.chosen.length)
 
-    def loss(self, raw: Tensor, labels: Tensor, size: tuple[int, int], iteration: int) -> Tensor:
-        return loss(raw, labels, self.chosen.recipe.mode, self.chosen.recipe.epsilon)
+    def criterion(self) -> MmclsCriterion:
+        return MmclsCriterion(self.chosen.recipe.mode, self.chosen.recipe.epsilon)
 
     def mini_batches(self) -> MmclsMiniBatches:
         return classifier_mini_batches(self.chosen, self.images, self.options.seed)

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import SGD
 
 from cspbench.data.augment.minibatches import MiniBatches
@@ -22,6 +22,7 @@ from cspbench.retrained.record import Start, Training, TrainingData
 from cspbench.training.distributed import Share
 from cspbench.training.folder import Folder
 from cspbench.training.learner import Learner
+from cspbench.training.modular.criterion import Criterion
 from cspbench.training.modular.learner import ModuleLearner, prepared
 from cspbench.training.modular.module import ModuleChosen, shown_module
 from cspbench.training.recipes.chosen import Images
@@ -97,7 +98,7 @@ class ModuleProcedure(ABC):
         return ModuleLearner(
             self.network,
             module,
-            self.loss,
+            self.criterion(),
             self.optimiser(module),
             self.rate,
             images=recipe.batch,
@@ -120,8 +121,8 @@ class ModuleProcedure(ABC):
         """The learning rate of an iteration, from 1."""
 
     @abstractmethod
-    def loss(self, raw: Tensor, labels: Tensor, size: tuple[int, int], iteration: int) -> Tensor:
-        """Of the outputs of a mini-batch, whose input has `size` (height, width)."""
+    def criterion(self) -> Criterion:
+        """The loss, and what becomes of those of an iteration."""
 
     @abstractmethod
     def mini_batches(self) -> MiniBatches: ...

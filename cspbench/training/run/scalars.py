@@ -36,6 +36,9 @@ class Scalars:
         """Those of an iteration. Raises `OSError`."""
         update = standing.update
         values = {"loss": update.loss, "average": standing.average, "rate": update.rate}
+        values |= update.parts
+        if update.positives is not None:
+            values["positives per truth"] = update.positives
         for name, value in {**values, "images per second": standing.images_per_second}.items():
             self._writer.add_scalar(f"training/{name}", value, update.iteration)
 

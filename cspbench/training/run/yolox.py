@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import ClassVar
 
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import SGD
 
 from cspbench.data.augment.images import DetectorImages
@@ -13,8 +13,7 @@ from cspbench.data.augment.minibatches import Layout
 from cspbench.data.augment.yolox.minibatches import Pictures, YoloxMiniBatches
 from cspbench.training.modular.chosen import YoloxChosen
 from cspbench.training.run.modular import ModuleProcedure
-from cspbench.training.yolox.boxes import points
-from cspbench.training.yolox.losses import losses
+from cspbench.training.yolox.criterion import YoloxCriterion
 from cspbench.training.yolox.optimiser import sgd
 from cspbench.training.yolox.schedule import Schedule
 
@@ -36,11 +35,15 @@ class YoloxProcedure(ModuleProcedure):
     def rate(self, iteration: int) -> float:
         return self.schedule.after(iteration - 1)
 
-    def loss(self, raw: Tensor, labels: Tensor, size: tuple[int, int], iteration: int) -> Tensor:
+    def criterion(self) -> YoloxCriterion:
         recipe = self.chosen.recipe
-        l1 = recipe.l1 and iteration >= self.schedule.closing_iteration()
-        at = points(size, device=raw.device, anchors=self.network.design.priors)
-        return losses(raw, labels, at, recipe.rules, l1=l1).total
+        return YoloxCriterion(
+            recipe.rules,
+            recipe.box_loss,
+            mean=recipe.positives == "mean",
+            l1_from=self.schedule.closing_iteration() if recipe.l1 else None,
+            priors=self.network.design.priors,
+        )
 
     def mini_batches(self) -> YoloxMiniBatches:
         return yolox_mini_batches(self.chosen, self.images, self.options.seed)

@@ -25,6 +25,7 @@ from cspbench.training.yolox import annotated
 from cspbench.training.yolox.annotated import Annotated
 from cspbench.training.yolox.shown import Shown, by_anchors, levels_of, levels_of_yolov3, one_to_one, simota
 from cspbench.zoo import registry
+from cspbench.zoo.detector_protocol import at_size
 from cspbench.zoo.yolox.designs import YoloxDarknetDesign
 
 SIMOTA, OF_YOLOV3, OWN = "SimOTA", "Darknet with YOLOv3's anchors", "Darknet"
@@ -37,6 +38,7 @@ def assignments(
     *,
     data: str | None = None,
     weights: str | Path | None = None,
+    size: tuple[int, int] | None = None,
     device: str | None = None,
     listener: Listener,
 ) -> Shown:
@@ -45,10 +47,11 @@ def assignments(
     A YOLOX shows SimOTA by the predictions of its weights (2.5 strides around a centre, as the published ones were
     trained) and Darknet's rule with YOLOv3's anchors on the same input, which alone are those of a YOLOX with anchors;
     one without NMS shows also which one box of each truth has its objectness. A [yolo] network shows Darknet's rule
-    with its own anchors and recipe, on the image stretched to its input. Raises `UsageError`, `WeightsError`,
-    `DatasetError` and `BadImageError`.
+    with its own anchors and recipe, on the image stretched to its input. `size` is another input (height, width).
+
+    Raises `UsageError`, `WeightsError`, `DatasetError`, `DefinitionError` and `BadImageError`.
     """
-    network = registry.model(model).architecture()
+    network = at_size(registry.model(model).architecture(), size, None)
     if isinstance(network, ModuleNetwork) and network.detects:
         return _of_yolox(network, image, data, weights, device, listener)
     levels = []

@@ -11,6 +11,8 @@ from torch.nn import functional
 from cspbench.detection.decode_yolox import OBJECTNESS
 from cspbench.training.yolox import boxes
 from cspbench.training.yolox.assignment import truths_of
+from cspbench.training.yolox.box_losses import box_loss
+from cspbench.training.yolox.rules import Rules
 from cspbench.training.yolox.targets import Assignment, targets
 
 BOX_WEIGHT = 5.0
@@ -22,19 +24,21 @@ class Losses(NamedTuple):
     total: Tensor
     """The sum of the next four: what is differentiated."""
     box: Tensor
-    """1 - IoU squared, times its weight."""
+    """Times its weight."""
     objectness: Tensor
     classes: Tensor
     l1: Tensor
     """0 unless it is on."""
     positives: float
     """The divisor for each truth of the batch, as the original prints it."""
+    taken: int
+    """The number of positives; `total` times this, or 1 for 0, is the undivided sum."""
 
 
-def losses(raw: Tensor, labels: Tensor, at: Tensor, rules: Assignment, *, l1: bool = False) -> Losses:
+def losses(raw: Tensor, labels: Tensor, at: Tensor, rules: Assignment, *, l1: bool = False, box: str = "iou") -> Losses:
     """The losses of raw outputs (N, A, 5 + classes) at the points (A, ..) for labels (N, L, 5), see `truths_of`.
 
-    `l1` adds the distance of the box values from the truths', as the last epochs do.
+    `l1` adds the distance of the box values from the truths', as the last epochs do; `box` is one of `BOX_LOSSES`.
     """
     raw = raw.float()
     count, objects, predicted = 0, 0, boxes.decode(raw, at)
@@ -56,19 +60,14 @@ def losses(raw: Tensor, labels: Tensor, at: Tensor, rules: Assignment, *, l1: bo
     own = raw[where]
     aim = functional.one_hot(truth[:, 0].long(), raw.shape[2] - OBJECTNESS - 1) * torch.cat(overlap)[:, None]
     divisor = max(taken, 1)
-    box = BOX_WEIGHT * (1 - _overlap(predicted[where], truth[:, 1:]).square()).sum() / divisor
+    floor = rules.union_floor if isinstance(rules, Rules) else 0.0
+    boxed = BOX_WEIGHT * box_loss(box, predicted[where], truth[:, 1:], floor).sum() / divisor
     objectness = _entropy(raw[..., OBJECTNESS], present, counts) / max(objects, 1)
     classes = _entropy(own[:, OBJECTNESS + 1 :], aim) / divisor
     distance = (boxes.values(own, at[where[1]]) - boxes.encode(truth[:, 1:], at[where[1]])).abs().sum() / divisor
     distance = distance if l1 else torch.zeros_like(distance)
-    total = box + objectness + classes + distance
-    return Losses(total, box, objectness, classes, distance, divisor / max(count, 1))
-
-
-def _overlap(one: Tensor, other: Tensor) -> Tensor:
-    """The IoU (P,) of each pair of boxes (P, 4)."""
-    common = boxes.shared(one, other)
-    return common / (one[:, 2:].prod(1) + other[:, 2:].prod(1) - common + 1e-16)
+    total = boxed + objectness + classes + distance
+    return Losses(total, boxed, objectness, classes, distance, divisor / max(count, 1), taken)
 
 
 def _entropy(logits: Tensor, aim: Tensor, weight: Tensor | None = None) -> Tensor:

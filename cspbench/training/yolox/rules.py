@@ -18,7 +18,7 @@ class Rules:
     overlap_floor: float = 1e-8
     """Is added to an IoU before its logarithm."""
     union_floor: float = 0.0
-    """The least union in the IoU of the assignment."""
+    """The least union in an IoU; the loss, which then also has a least IoU, adds 1e-16 without it."""
 
 
 R25 = Rules(radius=2.5, boxes=True, penalty=1e5)
