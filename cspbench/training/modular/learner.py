@@ -19,6 +19,7 @@ from cspbench.network.modular.network import ModuleNetwork
 from cspbench.training.hardware.compilation import compiled as compiled_module
 from cspbench.training.hardware.loss_scale import LossScale
 from cspbench.training.learner import Update
+from cspbench.training.modular.freezing import Freezing
 from cspbench.training.statistics import BatchNorm, Statistics
 from cspbench.training.yolox.average import Average
 
@@ -54,10 +55,12 @@ class ModuleLearner:
         subdivisions: int,
         precision: torch.dtype = torch.float32,
         compiled: bool = False,
+        freezing: Freezing | None = None,
     ) -> None:
         self.network, self.module, self.loss = network, module, loss
         self.images, self.subdivisions = images, subdivisions
         self.optimiser, self.rates, self.precision = optimiser, rates, precision
+        self.freezing = freezing
         self._forward = compiled_module(module) if compiled else module
         self._parameters = dict(module.named_parameters())
         self.arrays: Sequence[Tensor] = [*self._parameters.values()]
@@ -82,11 +85,15 @@ class ModuleLearner:
 
     def mini_batch(self, images: Tensor, truths: Tensor) -> Passed:
         """Forward and backward of (N, 3, H, W) images with labels (N, L, 5); between iterations alone."""
+        if self.freezing is not None:
+            self.freezing.at(self.iteration + 1)
         with torch.autocast(images.device.type, self.precision, enabled=self.precision != torch.float32):
             raw = self._forward(images)
         loss = self.loss(raw.float(), truths, (images.shape[2], images.shape[3]), self.iteration + 1)
         factor = 1.0 if self.scale is None else self.scale.value
-        gradients: Sequence[Tensor | None] = torch.autograd.grad(loss * factor, self.arrays, allow_unused=True)
+        trained = [array for array in self.arrays if array.requires_grad]
+        given = iter(torch.autograd.grad(loss * factor, trained, allow_unused=True))
+        gradients: Sequence[Tensor | None] = [next(given) if array.requires_grad else None for array in self.arrays]
         if self.scale is not None:
             gradients = self.scale.unscaled(gradients)
         return Passed(gradients, self.statistics.taken().to(self.device), float(loss.detach()))
@@ -110,7 +117,8 @@ class ModuleLearner:
             for group in self.optimiser.param_groups:
                 group["lr"] = rate
             for array, total in zip(self.arrays, self._gradients, strict=True):
-                array.grad = total.div_(count)
+                if array.requires_grad:  # without a gradient, torch leaves an array and its velocity as they are
+                    array.grad = total.div_(count)
             self.optimiser.step()
             for array in self.arrays:
                 array.grad = None
@@ -119,7 +127,7 @@ class ModuleLearner:
         for total in (*self._gradients, self._statistics):
             total.zero_()
         self.average.updates = iteration - 1
-        self.average.update(self.module)
+        self.average.update(self.module, self.freezing.frozen if self.freezing is not None else ())
         return Update(iteration, cost / count, rate, skipped=not finite)
 
     def iterate(self, mini_batches: Iterable[tuple[Tensor, Tensor]]) -> Update:
