@@ -3,9 +3,9 @@
     python -m benchmarks.transfer [--work FOLDER] [--out FOLDER] [--seeds N] [--quick]
 
 Draws the pictures, trains one cspdarknet-nano with label smoothing, rewrites its backbone for the detector's pixels,
-and trains yolox-nano from scratch, from the backbone, and from the backbone left as it is at first: with each seed alike,
-with the same pictures in the same order and the same drawn head. Everything is kept in the folder of work, and the same
-command goes on with it. Writes transfer.json, .md, .png and .svg.
+and trains yolox-nano from scratch, from the backbone, and from the backbone left as it is at first. With one seed all
+three have the same pictures in the same order and the same drawn head. Everything is kept in the folder of work, and
+the same command goes on with it. Writes transfer.json, .md, .png and .svg.
 """
 
 from __future__ import annotations

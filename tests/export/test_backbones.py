@@ -97,6 +97,23 @@ def test_names_with_and_without_the_prefix(tmp_path: Path) -> None:
     assert equal({f"backbone.{name}": each for name, each in mmdets.items()}, safe)
 
 
+@pytest.mark.parametrize("form", ["yolox-backbone", "mmdet-backbone"])
+def test_exported_again(form: str, tmp_path: Path) -> None:
+    """A backbone under its own names alone gives the file of the classifier that it was taken from."""
+    file = saved(tmp_path, trained(CLASSIFIER))
+    cspbench.export_model(NANO, tmp_path / "whole.pth", "yolox-backbone", weights=file)
+    whole = torch.load(tmp_path / "whole.pth", weights_only=True)
+    for prefix in (True, False):
+        for suffix in (".pth", ".safetensors"):
+            path = tmp_path / f"{prefix}{suffix}"
+            cspbench.export_model(NANO, path, form, weights=file, prefix=prefix)
+            again = tmp_path / f"again-{path.name}.pth"
+            cspbench.export_model(NANO, again, "yolox-backbone", weights=path)
+            assert equal(torch.load(again, weights_only=True)["model"], whole["model"])
+    with refuses("weights.other-width"):
+        cspbench.export_model("yolox-s", tmp_path / "a.pth", form, weights=tmp_path / "False.pth")
+
+
 def response(module: nn.Module, levels: Array, pixels: Pixels) -> list[Tensor]:
     with torch.inference_mode():
         return list(module.eval()(torch.from_numpy(pixels.planes(levels))[None]))
