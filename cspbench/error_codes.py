@@ -247,6 +247,7 @@ CODES = {
     "terminated": "The command was asked to terminate (SIGTERM); finished work is kept.",
     "train.batch-norm-of-one": "A batch norm in training would have one value per channel, whose variance is 0.",
     "train.no-loss": "A network in training ends with no layer whose loss is known.",
+    "train.not-one-class": "An image for training has no class or several, and the loss takes one.",
     "train.other-classes": "The network of a cfg file has another number of classes than the data.",
     "train.unsupported": "A cfg asks for a kind of training that is not implemented.",
     "usage.ambiguous-model": "The name may mean several models.",

@@ -68,6 +68,7 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True):
     unknown: str | None = None
     evidence: str = ""
     namesakes: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
     classes: Classes = "darknet"
     engine: Engine = "any"
     weights: tuple[PublishedFile, ...] = ()

@@ -11,7 +11,7 @@ from cspbench.cli.terminal.progress import listener as terminal
 
 def print_recipe(name: str, form: Format) -> None:
     """Print every setting of a model's, a row's or a cfg file's training with its source, and what is unknown."""
-    from cspbench.training.modular.chosen import ModuleChosen, shown_module
+    from cspbench.training.modular.module import ModuleChosen, shown_module
     from cspbench.training.recipes.chosen import shown
     from cspbench.training.recipes.cost import Estimate, estimate, estimate_module
     from cspbench.training.train import choose
@@ -21,12 +21,12 @@ def print_recipe(name: str, form: Format) -> None:
         terminal().note(note)
     cost: Estimate | None
     if isinstance(chosen, ModuleChosen):
-        cost, lines, code = estimate_module(chosen), shown_module(chosen), f"Megvii's code of {chosen.era}"
+        cost, lines, code = estimate_module(chosen), shown_module(chosen), chosen.code
     else:
         cost, lines, code = estimate(chosen), shown(chosen), f"the Darknet of {chosen.era}"
     if form is Format.JSON:
         unknown = list(chosen.unknown)
-        about = {"model": chosen.network.name, "era": chosen.era.value, "settings": lines, "unknown": unknown}
+        about = {"model": chosen.network.name, "era": str(chosen.era), "settings": lines, "unknown": unknown}
         print_json({**about, "estimated": cost.as_json() if cost else None})
         return
     if form in (Format.RICH, Format.MD):

@@ -2,7 +2,8 @@
 
 Sources: spec section a for Darknet's presets; timm's `transforms_imagenet_eval` with the values of its model card (crop
 0.887, bilinear, 256x256); mmpretrain's configs/cspnet (ResizeEdge and CenterCrop: 288 to 256 and 256 to 224 pixels,
-Pillow's bicubic, OpenCV's decoder, which rotates images according to EXIF).
+Pillow's bicubic, OpenCV's decoder, which rotates images according to EXIF); mmcls 0.23's imagenet_bs32 (256 to 224
+pixels, OpenCV's bilinear, which has no antialiasing).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cspbench.claims.model import unknown
-from cspbench.data import resize
+from cspbench.data import opencv, resize
 from cspbench.data.decode import PIXEL_LIMIT, Decoder, decode, decoder_named
 from cspbench.errors import BadImageError, UsageError
 from cspbench.network.canonical import without_new_defaults
@@ -23,7 +24,7 @@ from cspbench.network.epsilon import Epsilon
 from cspbench.zoo.detector_protocol import IMAGENET_DEVIATION, IMAGENET_MEAN
 
 Order = Literal["resize-crop", "crop-resize"]
-Interpolation = Literal["darknet", "bilinear", "bicubic"]
+Interpolation = Literal["darknet", "bilinear", "bicubic", "opencv"]
 Rounding = Literal["down", "nearest"]
 
 _RECORDED = frozenset(
@@ -41,7 +42,9 @@ class ClassificationPreset:
     name: str
     decoder: Decoder = "stb"
     interpolation: Interpolation = "darknet"
-    """`darknet`: two taps, aligned corners, float. The others are Pillow's: antialiased, rounded to 8 bits."""
+    """`darknet`: two taps, aligned corners, float. `opencv`: two taps, rounded to 8 bits. The others are Pillow's:
+    antialiased, rounded to 8 bits.
+    """
     crop_pct: float = 1.0
     crop_padding: int = 0
     """The shorter side becomes floor(size / crop_pct) + crop_padding before `size` is cropped."""
@@ -91,7 +94,7 @@ class ClassificationPreset:
         if self.interpolation == "darknet":
             resize.resized_window(image, *scaled, corner, width, height, out)
         else:
-            self._pillow(image, scaled, corner, out)
+            self._rounded(image, scaled, corner, out)
         for channel, mean, std in zip(out, self.mean, self.std, strict=True):
             if mean or std != 1:
                 channel -= np.float32(mean)
@@ -129,11 +132,9 @@ class ClassificationPreset:
             return resize.center_offset(*outer, *inner)
         return round((outer[0] - inner[0]) / 2), round((outer[1] - inner[1]) / 2)
 
-    def _pillow(
+    def _rounded(
         self, image: NDArray[np.uint8], scaled: tuple[int, int], corner: tuple[int, int], out: NDArray[np.float32]
     ) -> None:
-        from PIL import Image
-
         _, height, width = out.shape
         self.check_size((height, width))
         if scaled[0] * scaled[1] > PIXEL_LIMIT:
@@ -143,8 +144,13 @@ class ClassificationPreset:
                 found=f"{scaled[0]}x{scaled[1]} pixels after resizing",
                 remedy="Replace the file with an intact copy",
             )
-        resampling = Image.Resampling.BICUBIC if self.interpolation == "bicubic" else Image.Resampling.BILINEAR
-        resized = np.asarray(Image.fromarray(image).resize(scaled, resampling))
+        if self.interpolation == "opencv":
+            resized = opencv.resize(image, *scaled)
+        else:
+            from PIL import Image
+
+            resampling = Image.Resampling.BICUBIC if self.interpolation == "bicubic" else Image.Resampling.BILINEAR
+            resized = np.asarray(Image.fromarray(image).resize(scaled, resampling))
         left, top = corner
         crop = resized[top : top + height, left : left + width]
         np.divide(crop.transpose(2, 0, 1), np.float32(255), out=out)
@@ -168,6 +174,14 @@ PRESETS = {
         ClassificationPreset("pjreddie", order="crop-resize", epsilon=Epsilon.OUTSIDE_1E6),
         _TIMM,
         replace(_TIMM, name="mmpretrain", decoder="opencv", interpolation="bicubic", crop_pct=1.0, crop_padding=32),
+        replace(
+            _TIMM,
+            name="mmcls",
+            decoder="opencv",
+            interpolation="opencv",
+            crop_pct=0.875,
+            epsilon=Epsilon.INSIDE_1E3,
+        ),
     )
 }
 

@@ -12,7 +12,7 @@ import msgspec
 
 from cspbench.claims.model import unknown
 from cspbench.classification.classifiers import class_order, other_outputs, preset_of
-from cspbench.data.classes import ORDERS, SAMPLE, order, places
+from cspbench.data.classes import ORDERS, SAMPLE, SAMPLE_WNIDS, order, places
 from cspbench.data.imagenet import open_imagenet
 from cspbench.data.label_order import advice, known_images, probe_order
 from cspbench.data.presets import ClassificationPreset
@@ -29,6 +29,7 @@ from cspbench.network.modular.architecture import Architecture
 from cspbench.results import sessions
 from cspbench.results.runs import RunDirectory, run_path
 from cspbench.results.schema import ClassificationMetrics, ClassOrder, Data, Hits, ImagenetIdentity
+from cspbench.zoo import registry
 
 if TYPE_CHECKING:
     from cspbench.classification.ablation import Explained
@@ -86,7 +87,7 @@ def evaluate_imagenet(
     source = part_of(data, limit, seed)
     subject = replace(subject_of(model, weights, size, ema), retrained=retrained)
     preset = chosen_preset(subject, preset, decoder)
-    numbering = source.own_classes or chosen_classes(subject, classes)
+    numbering = source.own_classes or _own_sample(subject, source, classes) or chosen_classes(subject, classes)
     check_classes(subject.name, source, numbering)
     check_outputs(subject.network, numbering)
     preset.check_size(subject.size)
@@ -126,9 +127,9 @@ def evaluate_imagenet(
 def chosen_preset(
     subject: Subject, preset: str | ClassificationPreset | None, decoder: str | None
 ) -> ClassificationPreset:
-    """The requested preset, else that of the network's own framework."""
+    """The requested preset, else that which the network's weights need, or that of its own framework."""
     if not isinstance(preset, ClassificationPreset):
-        preset = preset_of(subject.name, preset, subject.user_file)
+        preset = preset_of(subject.name, preset or subject.description.preset, subject.user_file)
     return preset.overridden(decoder=decoder)
 
 
@@ -138,6 +139,19 @@ def chosen_classes(subject: Subject, classes: str | None) -> str:
     if numbering not in (*ORDERS, SAMPLE):
         raise unknown("usage.unknown-class-order", "unknown class order", numbering, ORDERS)
     return numbering
+
+
+def _own_sample(subject: Subject, source: Source, classes: str | None) -> str | None:
+    """The sample's order, for its images and a network with as many outputs that is not the catalogue's."""
+    network = subject.network
+    if classes is not None or network is None or registry.entry_of(network) is not None or not network.layers:
+        return None
+    if math.prod(network.shape(len(network.layers) - 1)) != len(SAMPLE_WNIDS):
+        return None
+    try:
+        return SAMPLE if source.sample(0).wnid in SAMPLE_WNIDS else None
+    except BadImageError:  # the evaluation will report it
+        return None
 
 
 def score_classifier(run: RunDirectory) -> ClassificationMetrics:

@@ -74,7 +74,9 @@ def of_models(
             table for table in tables.load_all(kind="sample" if sample else "published") if table.dataset == task
         ]
         names = {row.model for table in of_task for row in table.rows}
-        models = [model for name, model in registry.MODELS.items() if name in names and _evaluated(model, task)]
+        models = [
+            model for name, model in registry.MODELS.items() if name in names and _task_of(model.architecture()) == task
+        ]
     if weights is not None and len(models) != 1:
         raise UsageError(
             "usage.one-model",
@@ -156,18 +158,12 @@ def evaluate_all(
 
 def _of_task(models: list[Model], patterns: Sequence[str], task: Task) -> list[Model]:
     """The classifiers, or the detectors, among models; an error if there are none, or if another one was named."""
-    suitable = [model for model in models if _evaluated(model, task)]
+    suitable = [model for model in models if _task_of(model.architecture()) == task]
     named = {model.name for model in registry.matching(text for text in patterns if not is_pattern(text))}
     for model in models:
         if not suitable or model.name in named:
-            _check_task(model.architecture() if task == "coco" else model.build(), task)
+            _check_task(model.architecture(), task)
     return suitable
-
-
-def _evaluated(model: Model, task: Task) -> bool:
-    """Whether a model is of the task; a classifier that is a torch module has no preset to be evaluated by."""
-    network = model.architecture()
-    return _task_of(network) == task and (task == "coco" or model.of_layers)
 
 
 def _task_of(network: Architecture) -> Task:

@@ -119,8 +119,6 @@ def _of_network(
     network = at_size(network, size, detector_protocol)
     if isinstance(network, Network):
         network.check_evaluable()
-    elif not network.detects:
-        layered(network)  # refuses: no preset says how its images were prepared
     opened = open_weights(file, network, ema=ema)
 
     def build(epsilon: str) -> nn.Module:

@@ -59,7 +59,7 @@ def protocol_of(subject: Subject, preset: str | None, conf: float | None) -> Pro
                 found=f"--conf {conf:g}, and {subject.name}",
                 remedy="Leave them out",
             )
-        chosen = preset_of(subject.name, preset, subject.user_file)
+        chosen = preset_of(subject.name, preset or description.preset, subject.user_file)
         chosen.check_size(description.size)
         return Protocol(chosen.name, chosen.epsilon, chosen.as_json(), classification=chosen)
     if own is not None:

@@ -28,6 +28,8 @@ class Description:
     classes: str | None = None
     letter_box: bool = False
     """Whether the cfg asks for a letterbox, which a preset may do."""
+    preset: str | None = None
+    """The preset that a classifier's weights need; None where its name or the user chooses one."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -66,7 +68,7 @@ def describe(architecture: Architecture) -> Description:
 def _of_module(network: ModuleNetwork) -> Description:
     design = network.design
     if not design.detects:
-        return Description(network.name, network.input)
+        return Description(network.name, network.input, preset=network.preset)
     if not design.one_box:
         raise UsageError(
             "usage.undecoded-head",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from cspbench.errors import UsageError
-from cspbench.inference.description import Description, describe
+from cspbench.inference.description import describe
 from cspbench.models.meta import meta_of
 from cspbench.models.sources import Source
 from cspbench.network.epsilon import Epsilon
@@ -53,7 +53,7 @@ def module_of(network: ModuleNetwork, source: Source | None, epsilon: Epsilon, e
     module.strides = list(module.meta.strides)
     module.preset, module.definition = module.meta.preset, module.meta.definition
     if not network.detects:
-        module.description = Description(network.name, network.input, classes="sorted" if entry else None)
+        module.description = replace(describe(network), classes="sorted" if entry else None)
     elif network.design.one_box:
         module.description = describe(network)
     return module.train(source is None)

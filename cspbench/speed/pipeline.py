@@ -111,14 +111,14 @@ class Classes(Pipeline):
 def pipeline_of(subject: Subject) -> Pipeline:
     """The pipeline under the preset `readme`, or the model's own; raises `UsageError` for an input of no image."""
     network = subject.network
-    preset = detection_preset(network.preset or "readme")
     if isinstance(network, ModuleNetwork) and network.detects and not network.design.one_box:
-        return Undecoded(preset, network.input[1:])
+        return Undecoded(detection_preset(network.preset or "readme"), network.input[1:])
     description = describe(network)
     if description.heads:
+        preset = detection_preset(network.preset or "readme")
         return Boxes(detector_of(description, preset, subject.protocol))
     if description.input[0] != 3:
         raise input_channels(description, "3")
-    of_classes = preset_of(subject.name, file=subject.definition == "file")
+    of_classes = preset_of(subject.name, description.preset, subject.definition == "file")
     of_classes.check_size(description.size)
     return Classes(of_classes, description)

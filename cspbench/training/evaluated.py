@@ -12,7 +12,8 @@ from cspbench.evaluation.execution import Execution, Listener
 from cspbench.evaluation.imagenet import ClassificationResult, evaluate_imagenet
 from cspbench.io import own_folder
 from cspbench.retrained.record import EVALUATIONS
-from cspbench.training.modular.chosen import AnyChosen, ModuleChosen
+from cspbench.training.modular.chosen import AnyChosen
+from cspbench.training.modular.module import ModuleChosen
 
 Result = ClassificationResult | DetectionResult
 

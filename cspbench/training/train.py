@@ -13,12 +13,14 @@ from cspbench.io import argument_path
 from cspbench.network.modular.network import ModuleNetwork
 from cspbench.network.network import Network
 from cspbench.training.evaluated import Result, evaluate
+from cspbench.training.mmcls.chosen import of_classifier, with_classifier_settings
 from cspbench.training.modular.chosen import AnyChosen, of_module, with_module_settings
 from cspbench.training.recipes.chosen import of_cfg, of_name, of_network, row_of, with_settings
 from cspbench.training.run import session
 from cspbench.training.run.modular import refuse
 from cspbench.training.run.options import Options, Trained
 from cspbench.zoo import registry
+from cspbench.zoo.yolox.designs import CspClassifierDesign
 
 
 def train(
@@ -45,7 +47,9 @@ def train(
     execution: Execution | None = None,
     listener: Listener = SILENT,
 ) -> Trained:
-    """Train a network as Darknet does, or a YOLOX as Megvii does, and evaluate it; the same call resumes a run.
+    """Train a network as Darknet does, a YOLOX as Megvii or a CSPDarknet as mmcls does, and evaluate it.
+
+    The same call resumes a run.
 
     `model` is a catalogue's name, a published row (TABLE:ROW), a .cfg file, or a `Network`. The recipe is that of the
     cfg's [net], or the published one, with `settings` as "key=value"; `iterations` or `epochs` stands for max_batches.
@@ -98,6 +102,8 @@ def choose(
             model = architecture
     if isinstance(model, ModuleNetwork):
         refuse({"--freeze": freeze})
+        if isinstance(model.design, CspClassifierDesign):
+            return with_classifier_settings(of_classifier(model, row, era), settings)
         return with_module_settings(of_module(model, row, era), settings)
     if isinstance(model, Network):
         chosen = of_network(model)

@@ -29,6 +29,7 @@ class Model:
     unknown: str | None = None
     evidence: str = ""
     namesakes: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
     detector_protocol: DetectorProtocol | None = None
     """Input and suppression of a detector that is not Darknet's."""
     classes: Classes = "darknet"

@@ -1,6 +1,7 @@
 """Every name by which a model may be asked for, and the one model or the rows that it means.
 
     csresnext50                              a model of the catalogue
+    csp-darknet-s                            another spelling of one
     CSPResNeXt-50, DarkNet-53 [1]            a row as its table prints it
     cspresnext-50                            a row's id
     imagenet-big:cspresnext-50               TABLE:ROW, by the row's id or its printed name
@@ -58,9 +59,11 @@ def all_names(models: Mapping[str, Model]) -> Iterator[Name]:
     """Every name of these models and of the rows of all tables, the catalogue's first."""
     for model in models:
         yield Name(model, 0, model)
-    for model in models:
+    for model, entry in models.items():
         if "/" in model:
             yield Name(model.rpartition("/")[2], 1, model)
+        for alias in entry.aliases:
+            yield Name(alias, 1, model)
     for table in tables.load_all(kind=None):
         for row, full in zip(table.rows, table.names(), strict=True):
             plain = 2 if any(row.settings.values()) and table.show_settings else 1

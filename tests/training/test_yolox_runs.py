@@ -162,6 +162,7 @@ def test_an_iteration_by_hand() -> None:
     update = learner.iterate(PAIRS)
     # the gradient is 8, the velocity 0.9 * 4 + 8
     assert learner.module.state_dict()["bn.bias"].item() == pytest.approx(-0.76 - 0.2 * (8 + 0.9 * 11.6))
+    assert learner.average is not None
     assert learner.average.updates == 2
     assert update.loss == pytest.approx((3 * -0.76 + 5 * -0.76) * 2 / 2)
 

@@ -12,19 +12,21 @@ from refusals import refuses
 from cspbench.data.augment.images import open_detector_images
 from cspbench.plots.augmented import preview
 from cspbench.sample import detection
-from cspbench.training.modular.chosen import ModuleChosen, for_module_images, shown_module
-from cspbench.training.modular.recipe import YoloxRecipe, of_version, pairs, with_settings
+from cspbench.training.modular.chosen import YoloxChosen, for_module_images
+from cspbench.training.modular.module import shown_module
+from cspbench.training.modular.recipe import Version, YoloxRecipe, of_version
+from cspbench.training.modular.settings import pairs, with_settings
 from cspbench.training.recipes.cost import estimate_module
-from cspbench.training.run.modular import yolox_mini_batches
+from cspbench.training.run.yolox import yolox_mini_batches
 from cspbench.training.train import choose
 from cspbench.training.yolox.boxes import points
 from cspbench.training.yolox.fixed import Fixed, positives
 from cspbench.zoo.yolox.designs import YoloxDarknetDesign
 
 
-def chosen(name: str, *settings: str, era: str | None = None) -> ModuleChosen:
+def chosen(name: str, *settings: str, era: str | None = None) -> YoloxChosen:
     result = choose(name, settings, era=era)
-    assert isinstance(result, ModuleChosen)
+    assert isinstance(result, YoloxChosen)
     return result
 
 
@@ -52,7 +54,7 @@ def test_versions() -> None:
 
 
 def test_settings_are_read_back() -> None:
-    recipe = of_version("nano", chosen("yolox-nano").era)
+    recipe = of_version("nano", Version.AUGUST2021)
     assert with_settings(YoloxRecipe(), [f"{key}={text}" for key, text in pairs(recipe)], "--set") == recipe
     changed = with_settings(recipe, ["mixup=0.8,1.6", "l1=0", "batch=16", "subdivisions=2", "epochs=2.5"], "--set")
     assert (changed.mixup, changed.l1, changed.batch, changed.epochs) == ((0.8, 1.6), False, 16, 2.5)
@@ -102,7 +104,7 @@ def test_pictures(tmp_path: Path) -> None:
     settings = ("batch=4", "subdivisions=2", "width=64", "height=64", "sizes=2,2", "epochs=4", "closing=1")
     own = for_module_images(chosen("yolox-s", *settings, "mosaic=1"), images)
     batches = yolox_mini_batches(own, images, 5)
-    order = [batches._image(number) for number in range(12)]
+    order = [batches.passes.image(number) for number in range(12)]
     assert sorted(order[:6]) == sorted(order[6:]) == list(range(6))
     assert order[:6] != order[6:]
     assert batches.pictures.closing == 5  # the third of four epochs, two iterations each
@@ -113,7 +115,7 @@ def test_pictures(tmp_path: Path) -> None:
     assert made[0].x.shape == (2, 3, 64, 64)
     assert made[0].y.shape == (2, 120, 5)
     # of single images the objects, mirrored at most, keep their classes in order
-    objects = images.of(batches._image(18))[:, 0]
+    objects = images.of(batches.passes.image(18))[:, 0]
     shown = made[3].y[0]
     assert set(shown[shown[:, 3] > 0][:, 0].tolist()) <= set(objects.tolist())
     assert not torch.equal(yolox_mini_batches(own, images, 6).make(5, 1).x, fresh.x)

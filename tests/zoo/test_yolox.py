@@ -302,5 +302,5 @@ def test_both_generations_are_one_network_with_two_presets() -> None:
         assert (now.preset, legacy.preset) == ("yolox", "yolox-legacy")
         assert now.detects
         assert now.input[1] == (416 if name.endswith(("nano", "tiny")) else 640)
-    assert network("cspdarknet-s").preset is None
+    assert network("cspdarknet-s").preset == "mmcls"
     assert not network("cspdarknet-s").detects

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from cspbench.claims.model import Row, unknown
 from cspbench.data.augment.images import DetectorImages
 from cspbench.data.augment.yolox.rules import HEAD
 from cspbench.errors import DefinitionError, UsageError
-from cspbench.models.own_modules import with_classes
-from cspbench.network import canonical
 from cspbench.network.modular.network import ModuleNetwork
-from cspbench.training.modular.recipe import HEADS, Version, YoloxRecipe, of_version, pairs, with_settings
+from cspbench.training.mmcls.chosen import ClassifierChosen
+from cspbench.training.modular.module import ModuleChosen, fitted, with_recipe
+from cspbench.training.modular.recipe import HEADS, Version, YoloxRecipe, of_version
+from cspbench.training.modular.settings import with_settings
 from cspbench.training.recipes.chosen import SET, Chosen
 from cspbench.zoo import registry
 from cspbench.zoo.yolox import LEGACY
@@ -26,54 +25,23 @@ UNKNOWN = ("which commit and settings trained the published weights", "the numbe
 
 
 @dataclass(frozen=True)
-class ModuleChosen:
-    """A network with its recipe; `original` is the same network with its own head."""
-
-    network: ModuleNetwork
-    recipe: YoloxRecipe
-    era: Version
-    """Of Megvii's code."""
-    original: ModuleNetwork
-    row: Row | None = None
-    sources: Mapping[str, str] = field(default_factory=dict)
-    """The source of each setting that the command changes."""
-    notes: tuple[str, ...] = ()
-    iterations: int = 0
-    """Those of the recipe on the images, before any change."""
-    changed: tuple[str, ...] = ()
-    """What the command changes but the length, as key=value."""
-    unknown: tuple[str, ...] = UNKNOWN
-    length: int = 0
-    """Iterations of an epoch; 0 before the images are known."""
-
-    @property
-    def last(self) -> int:
-        """The last iteration."""
-        return max(1, math.ceil(self.recipe.epochs * self.length - 1e-6))
-
-    @property
-    def detects(self) -> bool:
-        return self.network.detects
-
-    @property
-    def subdivisions(self) -> int:
-        return self.recipe.subdivisions
+class YoloxChosen(ModuleChosen[YoloxRecipe]):
+    """A YOLOX with its recipe."""
 
     @property
     def normalised(self) -> bool:
         """Whether the pictures are those of the first generation of weights."""
         return self.network.preset == LEGACY
 
-    def digest(self) -> str:
-        """Of the recipe, its length in iterations included."""
-        form = canonical.text({**dict(pairs(self.recipe)), "length": self.length})
-        return f"module-r1:{hashlib.sha256(form.encode()).hexdigest()}"
+    @property
+    def code(self) -> str:
+        return f"Megvii's code of {self.era}"
 
 
-AnyChosen = Chosen | ModuleChosen
+AnyChosen = Chosen | YoloxChosen | ClassifierChosen
 
 
-def of_module(network: ModuleNetwork, row: Row | None = None, version: str | None = None) -> ModuleChosen:
+def of_module(network: ModuleNetwork, row: Row | None = None, version: str | None = None) -> YoloxChosen:
     """A network with the recipe of its weights' time, or of `version`. Raises `DefinitionError`, `UsageError`."""
     design = network.design
     if not isinstance(design, YoloxDesign | YoloxDarknetDesign) or not design.one_box or _nms_free(design):
@@ -92,10 +60,10 @@ def of_module(network: ModuleNetwork, row: Row | None = None, version: str | Non
     if isinstance(design, YoloxDarknetDesign):
         recipe = replace(recipe, head=design.head)
     changed = (f"era={chosen}",) if chosen is not _usual(network) else ()
-    return ModuleChosen(network, recipe, chosen, network, row, changed=changed)
+    return YoloxChosen(network, recipe, chosen, network, row, changed=changed, unknown=UNKNOWN)
 
 
-def with_module_settings(chosen: ModuleChosen, settings: Sequence[str]) -> ModuleChosen:
+def with_module_settings(chosen: YoloxChosen, settings: Sequence[str]) -> YoloxChosen:
     """The same with settings as key=value, of which width, height and head change the network. Raises `UsageError`."""
     recipe = with_settings(chosen.recipe, settings, SET)
     keys = {setting.partition("=")[0].strip() for setting in settings}
@@ -114,54 +82,22 @@ def with_module_settings(chosen: ModuleChosen, settings: Sequence[str]) -> Modul
             )
         design = replace(network.design, head="coupled" if recipe.head == "coupled" else "decoupled")
         network = replace(network, name=f"{network.name}-{recipe.head}-head", design=design)
-    changes = ["".join(setting.split()) for setting in settings if setting.partition("=")[0].strip() != "epochs"]
-    return replace(
-        chosen,
-        network=network,
-        original=network,
-        recipe=recipe,
-        sources={**chosen.sources, **dict.fromkeys(keys, SET)},
-        changed=(*chosen.changed, *changes),
-    )
+    return with_recipe(chosen, recipe, settings, network)
 
 
 def for_module_images(
-    chosen: ModuleChosen, images: DetectorImages, iterations: int | None = None, epochs: float | None = None
-) -> ModuleChosen:
+    chosen: YoloxChosen, images: DetectorImages, iterations: int | None = None, epochs: float | None = None
+) -> YoloxChosen:
     """The same with a head for the images' classes, with its length, and with another end. Raises `UsageError`."""
-    wanted, classes = len(images.names), chosen.network.design.classes
-    if wanted == 0 or not len(images.images):
-        raise UsageError(
-            "usage.no-classes", "the data has no classes", remedy="Name the classes in its .names file, or names="
+    own = fitted(chosen, images, iterations, epochs)
+    recipe = own.recipe
+    if recipe.warmup + recipe.closing >= recipe.epochs:
+        note = (
+            f"{recipe.epochs:g} epochs have no room for warmup={recipe.warmup:g} and closing={recipe.closing:g}: the "
+            "rate never falls as a cosine; --set changes them"
         )
-    length = math.ceil(len(images.images) / chosen.recipe.batch)
-    own = replace(chosen, length=length)
-    own = replace(own, iterations=own.last)
-    if iterations is not None:
-        epochs = iterations / length
-    if epochs is not None:
-        own = replace(own, recipe=replace(own.recipe, epochs=float(epochs)), sources={**own.sources, "epochs": SET})
-    notes = list(own.notes)
-    if own.recipe.warmup + own.recipe.closing >= own.recipe.epochs:
-        notes.append(
-            f"{own.recipe.epochs:g} epochs have no room for warmup={own.recipe.warmup:g} and "
-            f"closing={own.recipe.closing:g}: the rate never falls as a cosine; --set changes them"
-        )
-    if classes != wanted:
-        notes.append(
-            f"{own.network.name}: the data has {wanted} classes, so the head gets {wanted} in place of {classes}"
-        )
-        own = replace(own, network=with_classes(own.network, wanted))
-    return replace(own, notes=tuple(notes))
-
-
-def shown_module(chosen: ModuleChosen) -> list[dict[str, str]]:
-    """Every setting with its source, and where the images are known the number of iterations."""
-    own = f"Megvii's code, {chosen.era}"
-    lines = [{"setting": f"{key}={text}", "source": chosen.sources.get(key, own)} for key, text in pairs(chosen.recipe)]
-    if chosen.length:
-        lines.append({"setting": f"max_batches={chosen.last}", "source": "epochs and images"})
-    return lines
+        own = replace(own, notes=(*own.notes, note))
+    return own
 
 
 def _usual(network: ModuleNetwork) -> Version:

@@ -1,4 +1,4 @@
-"""A torch module in training: gradients by autograd, torch's SGD, and a moving average (spec yolox d.2, d.4).
+"""A torch module in training: gradients by autograd, torch's SGD, and for YOLOX a moving average (spec yolox d.2, d.4).
 
 Each mini-batch stands for one GPU of the original, with positives and batch norm of its own. Gradients are averaged
 over them as there, and so are the statistics of batch norm: since running statistics are linear in those of the
@@ -41,7 +41,10 @@ class Passed:
 
 
 class ModuleLearner:
-    """`module` is `prepared`, on its device; `rates` gives the learning rate of an iteration, from 1."""
+    """`module` is `prepared`, on its device; `rates` gives the learning rate of an iteration, from 1.
+
+    `averaged` keeps the moving average of all arrays, which then is what is written.
+    """
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class ModuleLearner:
         *,
         images: int,
         subdivisions: int,
+        averaged: bool = True,
         precision: torch.dtype = torch.float32,
         compiled: bool = False,
         freezing: Freezing | None = None,
@@ -67,7 +71,7 @@ class ModuleLearner:
         for array in self.arrays:  # zeros are what torch begins with, and a checkpoint can be read into them
             optimiser.state[array][BUFFER] = torch.zeros_like(array)
         self.statistics = Statistics(module, MOMENTUM)
-        self.average = Average(module)
+        self.average = Average(module) if averaged else None
         self.seen = 0
         self._gradients = [torch.zeros_like(array) for array in self.arrays]
         self._statistics = torch.zeros(self.statistics.size, device=self.device)
@@ -126,8 +130,9 @@ class ModuleLearner:
             self.statistics.forget()
         for total in (*self._gradients, self._statistics):
             total.zero_()
-        self.average.updates = iteration - 1
-        self.average.update(self.module, self.freezing.frozen if self.freezing is not None else ())
+        if self.average is not None:
+            self.average.updates = iteration - 1
+            self.average.update(self.module, self.freezing.frozen if self.freezing is not None else ())
         return Update(iteration, cost / count, rate, skipped=not finite)
 
     def iterate(self, mini_batches: Iterable[tuple[Tensor, Tensor]]) -> Update:
@@ -144,7 +149,7 @@ class ModuleLearner:
             yield f"module.{name}", tensor
         for name, array in self._parameters.items():
             yield f"optimiser.{name}", self.optimiser.state[array][BUFFER]
-        for name, tensor in self.average.arrays.items():
+        for name, tensor in self.average.arrays.items() if self.average is not None else ():
             yield f"average.{name}", tensor
         if self.scale is not None:
             yield "loss_scale", self.scale.state
@@ -155,7 +160,9 @@ class ModuleLearner:
             raise KeyError(name)
 
     def written(self) -> nn.Module:
-        """The average, which is what the original evaluates and publishes."""
+        """The average, if there is one: it is what YOLOX evaluates and publishes."""
+        if self.average is None:
+            return self.module
         module = deepcopy(self.module)
         module.load_state_dict(self.average.arrays)
         return module

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
-from typing import Any
 
 from cspbench.data.augment.yolox.rules import HEAD, Augmentation, Range, Scales, august_2021, july_2021
-from cspbench.errors import UsageError, brief
-from cspbench.network.cfg.settings import split, unknown
+from cspbench.training.modular.settings import unfit
 from cspbench.training.yolox.fixed import Fixed
 from cspbench.training.yolox.rules import MMDET, R15, R25, Rules
 from cspbench.training.yolox.schedule import RATE_OF_IMAGE, Schedule
@@ -78,20 +75,20 @@ class YoloxRecipe:
         for name, least in _LEAST.items():
             value = getattr(self, name)
             if not (least <= value and isfinite(value)):
-                raise _unfit(name, f"at least {least:g}", value)
+                raise unfit(name, f"at least {least:g}", value)
         if self.batch % self.subdivisions:
-            raise _unfit("batch", f"a multiple of subdivisions={self.subdivisions}", self.batch)
+            raise unfit("batch", f"a multiple of subdivisions={self.subdivisions}", self.batch)
         for name in ("width", "height"):
             if getattr(self, name) % STEP:
-                raise _unfit(name, f"a multiple of {STEP}", getattr(self, name))
+                raise unfit(name, f"a multiple of {STEP}", getattr(self, name))
         for name in ("sizes", "mosaic_scale", "mixup"):
             pair = getattr(self, name)
             allowed = (0, 2) if name == "mixup" else (2,)
             if len(pair) not in allowed or any(not 0 < side < 1e4 for side in pair) or list(pair) != sorted(pair):
-                raise _unfit(name, "two rising numbers above 0", ",".join(map(str, pair)))
+                raise unfit(name, "two rising numbers above 0", ",".join(map(str, pair)))
         for name, values in (("assignment", tuple(ASSIGNMENTS)), ("head", HEADS)):
             if getattr(self, name) not in values:
-                raise _unfit(name, " or ".join(values), getattr(self, name))
+                raise unfit(name, " or ".join(values), getattr(self, name))
 
     @property
     def rules(self) -> Rules | Fixed:
@@ -152,59 +149,4 @@ def of_version(size: str, version: Version) -> YoloxRecipe:
         shortest=rules.shortest,
         early=rules.early,
         assignment="simota-r15" if version is Version.HEAD else "simota",
-    )
-
-
-def pairs(recipe: YoloxRecipe) -> list[tuple[str, str]]:
-    """Keys and values, as `with_settings` reads them."""
-    return [(item.name, _text(getattr(recipe, item.name))) for item in fields(recipe)]
-
-
-def with_settings(recipe: YoloxRecipe, settings: Sequence[str], origin: str) -> YoloxRecipe:
-    """The recipe with settings as key=value. Raises `UsageError`."""
-    known = {item.name: item.default for item in fields(recipe)}
-    values: dict[str, Any] = {}
-    for setting in settings:
-        key, text = split(setting, origin)
-        if key not in known:
-            raise unknown(key, known, origin)
-        values[key] = _value(key, "".join(text.split()), known[key])
-    return replace(recipe, **values)
-
-
-def _value(key: str, text: str, default: Any) -> Any:
-    """The value of a text, by the type of the default."""
-    try:
-        match default:
-            case bool():
-                return {"0": False, "1": True}[text]
-            case int():
-                return int(text)
-            case float():
-                return float(text)
-            case tuple():
-                kind = int if key == "sizes" else float
-                return () if text in ("0", "none") else tuple(kind(part) for part in text.split(","))
-    except (ValueError, KeyError):
-        wanted = {bool: "0 or 1", int: "a whole number", float: "a number", tuple: "numbers"}[type(default)]
-        raise _unfit(key, wanted, text) from None
-    return text
-
-
-def _text(value: object) -> str:
-    if isinstance(value, tuple):
-        return ",".join(_text(part) for part in value) or "none"
-    if isinstance(value, bool):
-        return str(int(value))
-    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
-
-
-def _unfit(key: str, expected: str, found: object) -> UsageError:
-    return UsageError(
-        "usage.setting-value",
-        "a setting has no such value",
-        where=key,
-        expected=expected,
-        found=brief(str(found), 80),
-        remedy="Correct --set",
     )

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from cspbench.network.counting import ledger
 from cspbench.training import augmentation
-from cspbench.training.modular.chosen import ModuleChosen
+from cspbench.training.mmcls.chosen import ClassifierChosen
+from cspbench.training.modular.chosen import YoloxChosen
 from cspbench.training.modular.recipe import STEP
 from cspbench.training.recipes.chosen import Chosen
 
@@ -25,6 +26,8 @@ PASSES = 3
 """A forward and a backward pass, in forward passes."""
 COCO = 118_287
 """Images of COCO's train2017."""
+IMAGENET = 1_281_167
+"""Images for training of ILSVRC 2012."""
 SIZES = 1000
 """Iterations, evenly over the run, whose input sizes stand for all."""
 
@@ -73,8 +76,10 @@ def estimate(chosen: Chosen) -> Estimate | None:
     return Estimate(net.images * net.max_batches, total / sizes.total())
 
 
-def estimate_module(chosen: ModuleChosen) -> Estimate:
-    """The estimate for a recipe on `COCO` images; operations are proportional to the area of the input."""
+def estimate_module(chosen: YoloxChosen | ClassifierChosen) -> Estimate:
+    """The estimate for a recipe on `COCO` or `IMAGENET`; operations are proportional to the area of the input."""
+    if isinstance(chosen, ClassifierChosen):
+        return Estimate(round(IMAGENET * chosen.recipe.epochs), ledger(chosen.network).total("conv"))
     _, height, width = chosen.network.input
     recipe = chosen.recipe
     own = ledger(chosen.network).total("conv") / (height * width)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
 import torch
 from torch import Tensor, nn
+from torch.optim import SGD
 
-from cspbench.data.augment.images import DetectorImages
-from cspbench.data.augment.minibatches import Layout
-from cspbench.data.augment.yolox.minibatches import Pictures, YoloxMiniBatches
+from cspbench.data.augment.minibatches import MiniBatches
 from cspbench.errors import UsageError
 from cspbench.evaluation.execution import Listener
 from cspbench.inference import footprint
@@ -20,27 +22,27 @@ from cspbench.retrained.record import Start, Training, TrainingData
 from cspbench.training.distributed import Share
 from cspbench.training.folder import Folder
 from cspbench.training.learner import Learner
-from cspbench.training.modular.chosen import ModuleChosen, shown_module
 from cspbench.training.modular.freezing import Freezing, iterations_of, text_of
 from cspbench.training.modular.learner import ModuleLearner, prepared
+from cspbench.training.modular.module import ModuleChosen, shown_module
+from cspbench.training.recipes.chosen import Images
 from cspbench.training.record import data_digest
 from cspbench.training.run import backbone
 from cspbench.training.run.options import Options
 from cspbench.training.start import load
-from cspbench.training.yolox.boxes import points
-from cspbench.training.yolox.losses import losses
-from cspbench.training.yolox.optimiser import sgd
 from cspbench.weights.arrays import digest
 from cspbench.zoo import registry
 
 
-class ModuleProcedure:
-    """Of a YOLOX fitted to its images. Raises `UsageError` for options of Darknet's training, `WeightsError`."""
+class ModuleProcedure(ABC):
+    """Of a module fitted to its images. Raises `UsageError` for options of Darknet's training, `WeightsError`."""
 
+    averaged: ClassVar[bool]
+    """Whether the weights that are written are a moving average."""
     suffix = ".safetensors"
     cfg = None
 
-    def __init__(self, chosen: ModuleChosen, images: DetectorImages, options: Options, listener: Listener) -> None:
+    def __init__(self, chosen: ModuleChosen[Any], images: Images, options: Options, listener: Listener) -> None:
         self.chosen, self.images, self.options = chosen, images, options
         refuse({"--subdivisions auto": options.fit, "--gradients exact": options.exact, "--clear": options.clear})
         footprint.check(chosen.network)
@@ -59,7 +61,6 @@ class ModuleProcedure:
         if options.backbone is not None:
             self._backbone = backbone.begun(options.backbone, chosen.original, listener)
             self.begun = self._backbone.start
-        self.schedule = chosen.recipe.schedule(chosen.length)
 
     @property
     def network(self) -> ModuleNetwork:
@@ -69,8 +70,8 @@ class ModuleProcedure:
     def last(self) -> int:
         return self.chosen.last
 
-    def settled(self, folder: Folder, device: torch.device, share: Share, listener: Listener) -> None:
-        """The mini-batches are the recipe's: each has positives and batch norm of its own."""
+    def settled(self, folder: Folder, device: torch.device, share: Share, listener: Listener) -> None:  # noqa: B027
+        """The mini-batches are the recipe's: each has batch norm of its own."""
 
     def record(self, session: Session, *, compiled: bool) -> Training:
         chosen, images = self.chosen, self.images
@@ -80,7 +81,7 @@ class ModuleProcedure:
             network=network_digest(chosen.network),
             recipe=chosen.digest(),
             settings=[*(line["setting"] for line in shown_module(chosen)), *self._frozen],
-            era=chosen.era.value,
+            era=str(chosen.era),
             gradients="exact",
             seed=self.options.seed,
             data=TrainingData(len(images.images), len(images.names), data_digest(images)),
@@ -101,7 +102,7 @@ class ModuleProcedure:
     def learner(self, device: torch.device, *, compiled: bool) -> ModuleLearner:
         recipe = self.chosen.recipe
         torch.manual_seed(self.options.seed)
-        module = prepared(self.network.design.module())
+        module = prepared(self.drawn())
         if self._source is not None:
             load(module, self.network, self._source)
         if self._backbone is not None:
@@ -110,11 +111,12 @@ class ModuleProcedure:
         return ModuleLearner(
             self.network,
             module,
-            self._loss,
-            sgd(module, momentum=recipe.momentum, decay=recipe.decay),
-            lambda iteration: self.schedule.after(iteration - 1),
+            self.loss,
+            self.optimiser(module),
+            self.rate,
             images=recipe.batch,
             subdivisions=recipe.subdivisions,
+            averaged=self.averaged,
             precision=DTYPES[self.options.execution.precision],
             compiled=compiled,
             freezing=self._freezing(module),
@@ -124,24 +126,27 @@ class ModuleProcedure:
         epochs = self.options.freeze_backbone
         return Freezing(module, backbone.PART, iterations_of(epochs, self.chosen.length)) if epochs else None
 
-    def _loss(self, raw: Tensor, labels: Tensor, size: tuple[int, int], iteration: int) -> Tensor:
-        recipe = self.chosen.recipe
-        l1 = recipe.l1 and iteration >= self.schedule.closing_iteration()
-        return losses(raw, labels, points(size, device=raw.device), recipe.rules, l1=l1).total
+    def drawn(self) -> nn.Module:
+        """The module with the values from which a training without weights begins."""
+        return self.network.design.module()
 
-    def mini_batches(self) -> YoloxMiniBatches:
-        return yolox_mini_batches(self.chosen, self.images, self.options.seed)
+    @abstractmethod
+    def optimiser(self, module: nn.Module) -> SGD:
+        """Of a module on its device."""
 
-    def finish(self, learner: Learner, folder: Folder) -> None:
-        """The final weights are the average already; the others are in the checkpoint."""
+    @abstractmethod
+    def rate(self, iteration: int) -> float:
+        """The learning rate of an iteration, from 1."""
 
+    @abstractmethod
+    def loss(self, raw: Tensor, labels: Tensor, size: tuple[int, int], iteration: int) -> Tensor:
+        """Of the outputs of a mini-batch, whose input has `size` (height, width)."""
 
-def yolox_mini_batches(chosen: ModuleChosen, images: DetectorImages, seed: int) -> YoloxMiniBatches:
-    """The mini-batches of a run."""
-    recipe = chosen.recipe
-    closing = recipe.schedule(chosen.length).closing_iteration()
-    pictures = Pictures(recipe.augmentation(normalised=chosen.normalised), recipe.scales, closing)
-    return YoloxMiniBatches(images, pictures, Layout(seed, recipe.batch, recipe.subdivisions))
+    @abstractmethod
+    def mini_batches(self) -> MiniBatches: ...
+
+    def finish(self, learner: Learner, folder: Folder) -> None:  # noqa: B027
+        """The final weights are the average already, if there is one; the others are in the checkpoint."""
 
 
 def refuse(options: dict[str, object]) -> None:

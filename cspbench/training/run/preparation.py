@@ -16,7 +16,8 @@ from cspbench.retrained.record import Start
 from cspbench.training import augmentation
 from cspbench.training.iteration import check
 from cspbench.training.losses.layers import losses
-from cspbench.training.modular.chosen import AnyChosen, ModuleChosen, for_module_images
+from cspbench.training.mmcls.chosen import ClassifierChosen, for_classifier_images
+from cspbench.training.modular.chosen import AnyChosen, YoloxChosen, for_module_images
 from cspbench.training.recipes.chosen import Chosen, Images, for_images
 from cspbench.training.run.options import Options
 
@@ -44,7 +45,7 @@ def prepared(chosen: AnyChosen, data: str | Path, options: Options, listener: Li
 
     Raises `DefinitionError` for a network that cannot be trained, before any image is read.
     """
-    if isinstance(chosen, ModuleChosen):
+    if isinstance(chosen, YoloxChosen | ClassifierChosen):
         return _prepared_module(chosen, data, options, listener)
     check(chosen.network, chosen.recipe)
     losses(chosen.network, chosen.recipe, chosen.era)
@@ -70,13 +71,20 @@ def prepared(chosen: AnyChosen, data: str | Path, options: Options, listener: Li
 
 
 def _prepared_module(
-    chosen: ModuleChosen, data: str | Path, options: Options, listener: Listener
-) -> tuple[ModuleChosen, Images]:
-    images = open_detector_images(data, classes=chosen.network.design.classes, allowed=options.allow_bad)
-    chosen = for_module_images(chosen, images, options.iterations, options.epochs)
-    for note in (*images.notes, *chosen.notes):
+    chosen: YoloxChosen | ClassifierChosen, data: str | Path, options: Options, listener: Listener
+) -> tuple[AnyChosen, Images]:
+    images: Images
+    fitted: AnyChosen
+    if isinstance(chosen, ClassifierChosen):
+        order = class_order(chosen.network.name)
+        images = open_classifier_images(data, class_order=order, allowed=options.allow_bad)
+        fitted = for_classifier_images(chosen, images, options.iterations, options.epochs)
+    else:
+        images = open_detector_images(data, classes=chosen.network.design.classes, allowed=options.allow_bad)
+        fitted = for_module_images(chosen, images, options.iterations, options.epochs)
+    for note in (*images.notes, *fitted.notes):
         listener.note(note)
-    return chosen, images
+    return fitted, images
 
 
 def check_end(chosen: Chosen, begun: Start, options: Options) -> None:

@@ -23,6 +23,8 @@ SMALL = ("nano", "tiny")
 """Tested on 416x416, the others on 640x640."""
 PRESET, LEGACY = "yolox", "yolox-legacy"
 """How the weights of either generation want an image."""
+CLASSIFIER = "mmcls"
+"""How a classifier of the backbone does."""
 
 
 def _register(name: str, side: int, design: Design, preset: str | None) -> None:
@@ -39,4 +41,4 @@ _register("yolox-darknet53-anchors", 640, YoloxDarknetDesign(anchors=3), LEGACY)
 _register("yolox-darknet53-nms-free", 640, YoloxDarknetDesign(more=2), LEGACY)
 for _size, _of_yolox in SIZES.items():
     _classifier = CspClassifierDesign(channels=_of_yolox.channels, depth=_of_yolox.depth, separable=_of_yolox.separable)
-    _register(f"cspdarknet-{_size}", 224, _classifier, None)
+    _register(f"cspdarknet-{_size}", 224, _classifier, CLASSIFIER)

@@ -15,14 +15,12 @@ from numpy.typing import NDArray
 from cspbench.data.augment.draws import Counter
 from cspbench.data.augment.images import DetectorImages
 from cspbench.data.augment.minibatches import Layout, Loading, MiniBatch, MiniBatches
+from cspbench.data.augment.passes import Passes
 from cspbench.data.augment.yolox.picture import picture, plan
 from cspbench.data.augment.yolox.rules import Augmentation, Scales
 from cspbench.data.augment.yolox.sizes import resized, size_of
 from cspbench.data.opencv import of_planes
 from cspbench.errors import BadImageError
-
-STREAM = 3
-"""The sequence of random numbers for the order of the images."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class YoloxMiniBatches(MiniBatches):
     def __init__(self, images: DetectorImages, pictures: Pictures, layout: Layout) -> None:
         super().__init__(layout)
         self.images, self.pictures = images, pictures
-        self._order: tuple[int, NDArray[np.int64]] | None = None
+        self.passes = Passes(layout.seed, len(images.images))
 
     def make(self, iteration: int, subdivision: int) -> MiniBatch:
         layout, pictures = self.layout, self.pictures
@@ -51,7 +49,11 @@ class YoloxMiniBatches(MiniBatches):
         shown, labels = [], []
         for number in range(first, first + layout.images):
             drawn = plan(
-                Counter(layout.seed, number), rules, self._image(number), len(self.images.images), self.images.count
+                Counter(layout.seed, number),
+                rules,
+                self.passes.image(number),
+                len(self.images.images),
+                self.images.count,
             )
             pixels, rows = picture(drawn, rules, load, self.images.of)
             shown.append(torch.from_numpy(pixels))
@@ -65,13 +67,3 @@ class YoloxMiniBatches(MiniBatches):
 
     def objects(self, labels: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
         return labels[labels[:, 3] > 0]
-
-    def _image(self, number: int) -> int:
-        """The image of a picture of the run."""
-        passes, place = divmod(number, len(self.images.images))
-        if self._order is None or self._order[0] != passes:
-            draws = np.random.Philox(
-                key=np.array([self.layout.seed % 2**64, STREAM], np.uint64), counter=[0, 0, passes, 0]
-            )
-            self._order = passes, draws.random_raw(len(self.images.images)).argsort(kind="stable")
-        return int(self._order[1][place])

@@ -1,0 +1,1 @@
+"""The pictures on which mmcls trains its classifiers."""
