@@ -39,18 +39,18 @@ class Setting:
     """Pictures with a class."""
     classifier_side: int = 96
     classifier_batch: int = 32
-    classifier_iterations: int = 400
+    classifier_iterations: int = 900
     pictures: int = 2400
     """Pictures with boxes."""
     side: int = 128
-    batch: int = 16
-    iterations: int = 300
-    every: int = 50
+    batch: int = 8
+    iterations: int = 480
+    every: int = 80
     """Iterations between two evaluations."""
-    frozen: int = 75
+    frozen: int = 160
     """Iterations at the beginning in which `FROZEN` leaves the backbone as it is."""
-    warmup: int = 30
-    closing: int = 30
+    warmup: int = 24
+    closing: int = 24
 
     @property
     def epoch(self) -> int:
@@ -66,9 +66,9 @@ class Setting:
             f"height={self.classifier_side}",
             f"batch={self.classifier_batch}",
             "subdivisions=1",
-            "rate_of_image=0.001",
+            "rate_of_image=0.002",
             f"steps={epochs * 0.6:g},{epochs * 0.85:g}",
-            "area=0.35,1",
+            "area=0.5,1",
         ]
 
     @property
@@ -82,6 +82,7 @@ class Setting:
             f"batch={self.batch}",
             "subdivisions=1",
             "mosaic=0",
+            "rate_of_image=0.00125",
             f"warmup={self.warmup / self.epoch:.6g}",
             f"closing={self.closing / self.epoch:.6g}",
         ]
