@@ -120,13 +120,11 @@ def measured(setting: Setting, seeds: int, work: Path) -> Measured:
         FULL: {"backbone": backbone},
         FROZEN: {"backbone": backbone, "freeze_backbone": setting.frozen / setting.epoch},
     }
-    arms = {
-        name: {
-            seed: _detector(setting, pictures, work / f"{name.replace(', ', '-').replace(' ', '-')}-{seed}", seed, own)
-        }
-        for seed in range(seeds)
-        for name, own in options.items()
-    }
+    arms: dict[str, dict[int, Arm]] = {name: {} for name in options}
+    for seed in range(seeds):  # whole pairs first
+        for name, own in options.items():
+            run = work / f"{name.replace(', ', '-').replace(' ', '-')}-{seed}"
+            arms[name][seed] = _detector(setting, pictures, run, seed, own)
     return Measured(asdict(setting), setting.of_detector, setting.of_classifier, top1, arms, _cost(work / "classifier"))
 
 
