@@ -30,7 +30,8 @@ def test_what_the_numbers_say() -> None:
     half = 4.302653 / 3**0.5
     assert interval(found.at(SCRATCH, 100)) == pytest.approx((3 - half, 3 + half), abs=1e-4)
     gain = found.gain(FROZEN, 100)
-    assert (gain.mean, gain.pairs, gain.interval) == (2, 3, pytest.approx((2 - half, 2 + half), abs=1e-4))
+    assert (gain.mean, gain.pairs) == (2, 3)
+    assert gain.interval == pytest.approx((2 - half, 2 + half), abs=1e-4)
     assert answer(found) == (
         "After 100 iterations, against training from scratch: transferred: undecided (-0.17 AP, 95 % interval -2.06 to "
         "+1.73, n = 3 pairs); transferred, frozen first: undecided (+2.00 AP, 95 % interval -0.48 to +4.48, n = 3 "

@@ -23,6 +23,7 @@ from cspbench.zoo.yolox.keys import to_mmdetection
 from cspbench.zoo.yolox.pixels import DARKNET, IMAGENET, RAW, Pixels
 
 NANO, CLASSIFIER = "yolox-nano", "cspdarknet-nano"
+STEM = "backbone.stem.conv.conv.weight"
 
 
 def network(name: str) -> ModuleNetwork:
@@ -135,6 +136,8 @@ def test_equal_maps_on_a_picture(model: str, pixels: str, source: Pixels, target
     )  # fmt: skip
     assert result.passed
     assert len(result.notes) == 1
+    one, other = state[STEM], torch.load(tmp_path / "a.pth", weights_only=True)[STEM.removeprefix("backbone.")]
+    assert other.norm() / one.norm() == pytest.approx(1, abs=0.05)  # so that a training moves it as it would have
     assert all(each.largest > 0.01 for each in result.differences)
     before, after = (cast("Any", network(NANO).design.module()).backbone.backbone for _ in range(2))
     before.load_state_dict(backbone(state), strict=True)

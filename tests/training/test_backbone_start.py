@@ -124,31 +124,26 @@ def test_every_form_of_the_file_begins_alike(tmp_path: Path, data: Path, file: P
 
 
 def test_frozen_then_full(tmp_path: Path, data: Path, file: Path) -> None:
-    """Half an epoch of two iterations is the first of three."""
+    """Three quarters of an epoch of two iterations are both of them; in the first one the rate is 0."""
     start = backbone_of(file, "backbone.")
-    frozen = trained(data, tmp_path / "frozen", file, 1, freeze_backbone=0.5)
-    for form in ("checkpoint.safetensors", FINAL):
-        for begin in (f"module.{PART}", f"average.{PART}") if form == "checkpoint.safetensors" else (PART,):
-            assert same(backbone_of(frozen / form, begin), start) == set(start)
+    frozen = trained(data, tmp_path / "frozen", file, 2, freeze_backbone=0.75)
     state = load_file(frozen / "checkpoint.safetensors")
-    velocities = {name: array for name, array in state.items() if name.startswith("optimiser.")}
-    moved = {name for name, array in velocities.items() if array.any()}
-    assert {name for name in velocities if name.startswith(f"optimiser.{PART}")} <= velocities.keys() - moved
-    assert "optimiser.backbone.C3_p4.conv1.conv.weight" in moved
-    thawed = trained(data, tmp_path / "thawed", file, 2, freeze_backbone=0.5)
-    kept = same(backbone_of(thawed / "checkpoint.safetensors", f"module.{PART}"), start)
-    assert not [name for name in start if name in kept and "running" in name]
-    assert not [name for name in start if name in kept and name.endswith("conv.weight")]
-    whole = trained(data, tmp_path / "whole", file, 2, freeze_backbone=math.inf)
-    assert same(backbone_of(whole / FINAL), start) == set(start)
+    for begin in (f"module.{PART}", f"average.{PART}"):
+        assert same(backbone_of(frozen / "checkpoint.safetensors", begin), start) == set(start)
+    assert same(backbone_of(frozen / FINAL), start) == set(start)
+    velocities = {name for name in state if name.startswith("optimiser.") and state[name].any()}
+    assert not [name for name in velocities if name.startswith(f"optimiser.{PART}")]
     # what is not frozen learns all the same
-    head = "module.head.cls_preds.0.bias"
-    states = [load_file(each / "checkpoint.safetensors") for each in (frozen, whole)]
-    assert not torch.equal(states[0][head], states[1][head])
-    assert not torch.allclose(states[0][head], torch.tensor(-4.59511985))
-    assert not torch.equal(states[1]["module.backbone.C3_p4.conv1.bn.running_mean"], torch.zeros(8))
+    assert "optimiser.backbone.C3_p4.conv1.conv.weight" in velocities
+    assert not torch.equal(state["module.head.obj_preds.0.bias"], torch.tensor([-math.log(99)]))
+    assert state["module.backbone.C3_p4.conv1.bn.running_mean"].any()
+    thawed = trained(data, tmp_path / "thawed", file, 3, freeze_backbone=0.75)
+    kept = same(backbone_of(thawed / "checkpoint.safetensors", f"module.{PART}"), start)
+    assert not [name for name in kept if "running" in name or name.endswith("conv.weight")]
+    whole = trained(data, tmp_path / "whole", file, 3, freeze_backbone=math.inf)
+    assert same(backbone_of(whole / FINAL), start) == set(start)
     record = load(thawed / RECORD)
-    assert record.settings[-1] == record.changed[-1] == "freeze_backbone=0.5"
+    assert record.settings[-1] == record.changed[-1] == "freeze_backbone=0.75"
     assert load(whole / RECORD).settings[-1] == "freeze_backbone=all"
     assert load(whole / RECORD).recipe == record.recipe
 
