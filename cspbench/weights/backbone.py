@@ -105,7 +105,7 @@ def refolded(network: ModuleNetwork, weights: Weights, source: Pixels, target: P
     """The same backbone for other pixels; see `cspbench.zoo.yolox.pixels.folded`.
 
     The filters stay as large as they were, and the norm's statistics grow instead. What precedes a norm learns at the
-    rate divided by the square of its size: filters 58 times smaller would be gone after a few iterations.
+    rate divided by the square of its size: filters 58 times smaller would be lost in the warm-up.
     """
     convolution, norm, *rest = weights.arrays
     weight, mean = folded(convolution["weight"], norm["mean"], source, target)

@@ -20,7 +20,7 @@ from cspbench.weights import backbone
 from cspbench.weights.arrays import Weights, digest
 from cspbench.zoo.yolox import LEGACY
 from cspbench.zoo.yolox.designs import YoloxDesign
-from cspbench.zoo.yolox.generations import normalised
+from cspbench.zoo.yolox.generations import OF_CLASSIFIERS, normalised
 
 PART = "backbone.backbone"
 """Of a YOLOX's module, with either backbone."""
@@ -52,7 +52,7 @@ def begun(path: Path, network: ModuleNetwork, listener: Listener) -> Begun:
 
 def _check_pixels(path: Path, network: ModuleNetwork, weights: Weights, listener: Listener) -> None:
     convolution, norm, *_ = weights.arrays
-    wants = normalised(convolution["weight"], norm["scale"], norm["variance"])
+    wants = normalised(convolution["weight"], norm["scale"], norm["variance"], OF_CLASSIFIERS)
     if wants == (network.preset == LEGACY):
         return
     if wants:
