@@ -139,9 +139,9 @@ def text(found: Measured, machine: Sequence[Sequence[Any]]) -> str:
         "rewritten for the detector's pixels (`--fold-pixels imagenet`). "
         f"`{' '.join(found.of_classifier)}`",
         f"- Detector: yolox-nano, {setting['iterations']:,} iterations of {setting['batch']} of "
-        f"{setting['pictures']:,} drawn pictures ({epochs:.3g} epochs) at {setting['side']} px, 160 held-out pictures; "
-        f"with `{FROZEN}` the backbone stays as it is in the first {setting['frozen']:,} iterations. "
-        f"`{' '.join(found.of_detector)}`",
+        f"{setting['pictures']:,} drawn pictures ({epochs:.3g} epochs) at {setting['side']} px, 160 held-out pictures. "
+        + (f"`{FROZEN}`: as it is in the first {setting['frozen']:,} iterations. " if FROZEN in found.arms else "")
+        + f"`{' '.join(found.of_detector)}`",
         "- Pictures for training and held-out pictures have different seeds (`cspbench data draw`).",
         "## Cost",
         _costs(found),

@@ -59,7 +59,7 @@ def test_one_seed_has_no_interval(tmp_path: Path) -> None:
 
 def test_toy_trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Two seeds, two iterations; the files are written, and the same command trains nothing more."""
-    arguments = ["transfer", "--quick", "--seeds", "2", "--work", str(tmp_path / "work")]
+    arguments = ["transfer", "--quick", "--frozen-first", "--seeds", "2", "--work", str(tmp_path / "work")]
     monkeypatch.setattr("sys.argv", arguments)
     monkeypatch.setattr(transfer, "described", lambda load: [["processor", "one"]])
     transfer.main()
