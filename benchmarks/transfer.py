@@ -39,18 +39,18 @@ class Setting:
     """Pictures with a class."""
     classifier_side: int = 96
     classifier_batch: int = 32
-    classifier_iterations: int = 600
+    classifier_iterations: int = 400
     pictures: int = 2400
     """Pictures with boxes."""
     side: int = 128
     batch: int = 8
-    iterations: int = 420
-    every: int = 70
+    iterations: int = 360
+    every: int = 60
     """Iterations between two evaluations."""
-    frozen: int = 140
+    frozen: int = 120
     """Iterations at the beginning in which `FROZEN` leaves the backbone as it is."""
-    warmup: int = 21
-    closing: int = 21
+    warmup: int = 18
+    closing: int = 18
 
     @property
     def epoch(self) -> int:
@@ -66,9 +66,9 @@ class Setting:
             f"height={self.classifier_side}",
             f"batch={self.classifier_batch}",
             "subdivisions=1",
-            "rate_of_image=0.002",
+            "rate_of_image=0.001",
             f"steps={epochs * 0.6:g},{epochs * 0.85:g}",
-            "area=0.5,1",
+            "area=0.35,1",
         ]
 
     @property
