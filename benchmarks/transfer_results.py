@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks.measuring import table
 from cspbench.plots.style import ABOVE, CLOSE, FITTED, GRID, OTHER, file_of, styled
 from cspbench.retrained.statistics import Difference, difference, paired_bounds, summary
+from cspbench.sample.training import HELD
 
 SCRATCH, FULL, FROZEN = "from scratch", "transferred", "transferred, frozen first"
 COLOURS = {SCRATCH: OTHER, FULL: CLOSE, FROZEN: FITTED}
@@ -135,11 +136,12 @@ def text(found: Measured, machine: Sequence[Sequence[Any]]) -> str:
         "## What was trained",
         f"- Classifier: cspdarknet-nano with label smoothing (0.1), {setting['classifier_iterations']:,} iterations of "
         f"{setting['classifier_batch']} of {setting['labelled']:,} drawn pictures at {setting['classifier_side']} px, "
-        f"top-1 {found.top1:.1f} % of 240 held-out pictures. One training, the same backbone for every seed; "
-        "rewritten for the detector's pixels (`--fold-pixels imagenet`). "
+        f"top-1 {found.top1:.1f} % of {HELD['classification']} held-out pictures. One training, the same backbone for "
+        "every seed; rewritten for the detector's pixels (`--fold-pixels imagenet`). "
         f"`{' '.join(found.of_classifier)}`",
         f"- Detector: yolox-nano, {setting['iterations']:,} iterations of {setting['batch']} of "
-        f"{setting['pictures']:,} drawn pictures ({epochs:.3g} epochs) at {setting['side']} px, 160 held-out pictures. "
+        f"{setting['pictures']:,} drawn pictures ({epochs:.3g} epochs) at {setting['side']} px, {HELD['detection']} "
+        "held-out pictures. "
         + (f"`{FROZEN}`: as it is in the first {setting['frozen']:,} iterations. " if FROZEN in found.arms else "")
         + f"`{' '.join(found.of_detector)}`",
         "- Pictures for training and held-out pictures have different seeds (`cspbench data draw`).",

@@ -12,6 +12,7 @@ from benchmarks import transfer
 from benchmarks.transfer import QUICK, Setting, measured
 from benchmarks.transfer_results import FROZEN, FULL, SCRATCH, Arm, Measured, answer, figure, interval, text
 from cspbench.retrained.record import RECORD, load
+from cspbench.sample.training import HELD
 
 
 def by_hand(full: tuple[float, float, float]) -> Measured:
@@ -61,6 +62,8 @@ def test_toy_trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     """Two seeds, two iterations; the files are written, and the same command trains nothing more."""
     arguments = ["transfer", "--quick", "--frozen-first", "--seeds", "2", "--work", str(tmp_path / "work")]
     monkeypatch.setattr("sys.argv", arguments)
+    for kind in HELD:
+        monkeypatch.setitem(HELD, kind, 4)
     monkeypatch.setattr(transfer, "described", lambda load: [["processor", "one"]])
     transfer.main()
     record = json.loads((tmp_path / "work" / "transfer.json").read_text())
