@@ -21,7 +21,10 @@ FORMS = ("png", "svg")
 
 @dataclass(frozen=True)
 class Arm:
-    """One training: AP in percent by iteration, and the seconds of the processor that it took, evaluations included."""
+    """One training: AP in percent by iteration, and the seconds of the processor that it took, evaluations included.
+
+    An iteration whose weights gave boxes that are not finite has no AP.
+    """
 
     aps: Sequence[tuple[int, float]]
     seconds: float
@@ -42,16 +45,18 @@ class Measured:
 
     @property
     def points(self) -> list[int]:
-        """The iterations that were evaluated."""
-        return [point for point, _ in next(iter(self.arms[SCRATCH].values())).aps]
+        """The iterations that were evaluated in any training."""
+        return sorted({point for seeds in self.arms.values() for arm in seeds.values() for point, _ in arm.aps})
 
     def at(self, name: str, point: int) -> dict[int, float]:
-        """AP by seed."""
-        return {seed: dict(arm.aps)[point] for seed, arm in self.arms[name].items()}
+        """AP by seed; empty unless every seed has one."""
+        found = {seed: dict(arm.aps).get(point) for seed, arm in self.arms[name].items()}
+        return {} if None in found.values() else {seed: ap for seed, ap in found.items() if ap is not None}
 
-    def gain(self, name: str, point: int) -> Difference:
-        """Over the trainings from scratch, in pairs of one seed."""
-        return difference(self.at(name, point), self.at(SCRATCH, point))
+    def gain(self, name: str, point: int) -> Difference | None:
+        """Over the trainings from scratch, in pairs of one seed; None unless both have every seed."""
+        one, other = self.at(name, point), self.at(SCRATCH, point)
+        return difference(one, other) if one and other else None
 
     def record(self, machine: Sequence[Sequence[Any]]) -> dict[str, Any]:
         """Everything, as JSON has it."""
@@ -67,7 +72,7 @@ class Measured:
             for name in self.arms
             if name != SCRATCH
             for point in self.points
-            for own in [self.gain(name, point)]
+            if (own := self.gain(name, point)) is not None
         ]
         return {
             "machine": {str(key): value for key, value in machine},
@@ -94,14 +99,22 @@ def answer(found: Measured) -> str:
     return f"After {point:,} iterations, against training from scratch: {words}."
 
 
-def _verdict(gain: Difference) -> str:
-    if gain.interval is None:
+def _verdict(gain: Difference | None) -> str:
+    if gain is None or gain.interval is None:
         return "undecided, since there is no interval"
     low, high = gain.interval
     told = f"{gain.mean:+.2f} AP, 95 % interval {low:+.2f} to {high:+.2f}, n = {gain.pairs} pairs"
     if low > 0:
         return f"helps ({told})"
     return f"hurts ({told})" if high < 0 else f"undecided ({told})"
+
+
+def _ap(numbers: Mapping[int, float]) -> str:
+    return _cell(summary([*numbers.values()]).mean, interval(numbers)) if numbers else "-"
+
+
+def _gain(own: Difference | None) -> str:
+    return "-" if own is None else _cell(own.mean, own.interval, "+")
 
 
 def _cell(mean: float, bounds: tuple[float, float] | None, sign: str = "") -> str:
@@ -116,10 +129,8 @@ def text(found: Measured, machine: Sequence[Sequence[Any]]) -> str:
     others = [name for name in found.arms if name != SCRATCH]
     rows, gains = [], []
     for point in found.points:
-        numbers = [found.at(name, point) for name in found.arms]
-        rows.append([point, *(_cell(summary([*own.values()]).mean, interval(own)) for own in numbers)])
-        differences = [found.gain(name, point) for name in others]
-        gains.append([point, *(_cell(own.mean, own.interval, "+") for own in differences)])
+        rows.append([point, *(_ap(found.at(name, point)) for name in found.arms)])
+        gains.append([point, *(_gain(found.gain(name, point)) for name in others)])
     epochs = setting["iterations"] * setting["batch"] / setting["pictures"]
     parts = [
         "# Does a backbone trained as a classifier help YOLOX?",
@@ -132,7 +143,8 @@ def text(found: Measured, machine: Sequence[Sequence[Any]]) -> str:
         table(["iteration", *others], gains),
         "Both intervals are Student's t, the second one of the differences. A pair has the same pictures in the same "
         "order and the same drawn neck and head. The points of one training are not independent, and their intervals "
-        "are not widened for their number: the sentence above is of the last point alone.",
+        "are not widened for their number: the sentence above is of the last point alone. A dash: the weights of a seed "
+        "gave boxes that are not finite.",
         "## What was trained",
         f"- Classifier: cspdarknet-nano with label smoothing (0.1), {setting['classifier_iterations']:,} iterations of "
         f"{setting['classifier_batch']} of {setting['labelled']:,} drawn pictures at {setting['classifier_side']} px, "
@@ -177,10 +189,10 @@ def figure(found: Measured) -> dict[str, bytes]:
 
     drawn = Figure(figsize=(7.2, 4.2), layout="constrained")
     axes = drawn.subplots()
-    points = found.points
     for name in found.arms:
+        points = [point for point in found.points if found.at(name, point)]
         numbers = [found.at(name, point) for point in points]
-        bounds = np.array([interval(own) for own in numbers])
+        bounds = np.array([interval(own) for own in numbers]).reshape(-1, 2)
         axes.fill_between(points, bounds[:, 0], bounds[:, 1], color=COLOURS[name], alpha=0.15, linewidth=0)
         means = [summary([*own.values()]).mean for own in numbers]
         axes.plot(points, means, color=COLOURS[name], marker="o", markersize=4, label=name)

@@ -31,6 +31,7 @@ def test_what_the_numbers_say() -> None:
     half = 4.302653 / 3**0.5
     assert interval(found.at(SCRATCH, 100)) == pytest.approx((3 - half, 3 + half), abs=1e-4)
     gain = found.gain(FROZEN, 100)
+    assert gain is not None
     assert (gain.mean, gain.pairs) == (2, 3)
     assert gain.interval == pytest.approx((2 - half, 2 + half), abs=1e-4)
     assert answer(found) == (
@@ -50,6 +51,20 @@ def test_what_the_numbers_say() -> None:
     drawn = figure(found)
     assert drawn["png"].startswith(b"\x89PNG")
     assert b"frozen first" in drawn["svg"]
+
+
+def test_a_point_without_boxes() -> None:
+    """Where one seed has no AP there is neither a mean nor a difference."""
+    found = by_hand((7, 8, 9.1))
+    found.arms[FULL][1].aps.pop(0)  # type: ignore[attr-defined]
+    assert (found.points, found.at(FULL, 50), found.gain(FULL, 50)) == ([50, 100], {}, None)
+    page = text(found, [])
+    assert "| 50 | 0.00 (0.00 to 0.00) | - | 0.00 (0.00 to 0.00) |" in page
+    assert "| 50 | - | +0.00 |" in page
+    assert len(found.record([])["differences"]) == 3
+    assert figure(found)["png"]
+    found.arms[FULL][1].aps.pop(0)  # type: ignore[attr-defined]
+    assert "transferred: undecided, since there is no interval" in answer(found)
 
 
 def test_one_seed_has_no_interval(tmp_path: Path) -> None:
