@@ -143,8 +143,8 @@ def text(found: Measured, machine: Sequence[Sequence[Any]]) -> str:
         table(["iteration", *others], gains),
         "Both intervals are Student's t, the second one of the differences. A pair has the same pictures in the same "
         "order and the same drawn neck and head. The points of one training are not independent, and their intervals "
-        "are not widened for their number: the sentence above is of the last point alone. A dash: the weights of a seed "
-        "gave boxes that are not finite.",
+        "are not widened for their number: the sentence above is of the last point alone. A dash: the weights of a "
+        "seed gave boxes that are not finite.",
         "## What was trained",
         f"- Classifier: cspdarknet-nano with label smoothing (0.1), {setting['classifier_iterations']:,} iterations of "
         f"{setting['classifier_batch']} of {setting['labelled']:,} drawn pictures at {setting['classifier_side']} px, "
