@@ -90,7 +90,7 @@ class Setting:
 
 QUICK = Setting(
     labelled=16, classifier_side=32, classifier_batch=8, classifier_iterations=2, pictures=8, side=64, batch=4,
-    iterations=2, every=1, frozen=1, warmup=0, closing=0,
+    iterations=2, every=2, frozen=1, warmup=0, closing=0,
 )  # fmt: skip
 """Sizes that show that it works, and no more."""
 
