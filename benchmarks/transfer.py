@@ -1,6 +1,6 @@
 """Does a backbone trained as a classifier help a YOLOX? In miniature, on drawn pictures.
 
-    python -m benchmarks.transfer [--work FOLDER] [--out FOLDER] [--seeds N] [--frozen-first] [--quick]
+    python -m benchmarks.transfer [--work FOLDER] [--out FOLDER] [--seeds N] [--frozen-first] [--iterations N] [--quick]
 
 Draws the pictures, trains one cspdarknet-nano with label smoothing, rewrites its backbone for the detector's pixels,
 and trains yolox-nano from scratch and from the backbone, also left as it is at first if that is asked for. With one
@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ from cspbench.evaluation.execution import Execution, Listener
 from cspbench.io import write_bytes, write_text
 
 OUT = ROOT / "results"
+POINTS = 6
+"""Evaluations of a training."""
 
 
 @dataclass(frozen=True)
@@ -208,10 +210,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="results/; of a quick run the folder of work")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each kind")
     parser.add_argument("--frozen-first", action="store_true", help="also with the backbone left as it is at first")
+    parser.add_argument("--iterations", type=int, default=Setting.iterations, help="of a training, a multiple of 6")
     parser.add_argument("--quick", action="store_true", help="sizes that show that it works, and no more")
     given = parser.parse_args()
     machine = described(os.getloadavg()[0])
-    found = measured(QUICK if given.quick else Setting(), given.seeds, given.work, given.frozen_first)
+    setting = (
+        QUICK
+        if given.quick
+        else replace(Setting(), iterations=given.iterations, every=max(1, given.iterations // POINTS))
+    )
+    found = measured(setting, given.seeds, given.work, given.frozen_first)
     out = given.out or (given.work if given.quick else OUT)
     write_text(out / "transfer.json", json.dumps(found.record(machine), indent=1) + "\n")
     write_text(out / "transfer.md", text(found, machine))
