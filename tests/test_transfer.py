@@ -73,9 +73,28 @@ def test_one_seed_has_no_interval(tmp_path: Path) -> None:
     assert not any(tmp_path.iterdir())
 
 
+def test_frozen_first_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole pairs come first; an epoch has 300 iterations, of which 120 are frozen."""
+    asked: list[tuple[str, int, dict[str, object]]] = []
+
+    def trained(setting: Setting, data: Path, run: Path, seed: int, options: dict[str, object]) -> Arm:
+        asked.append((run.name, seed, options))
+        return Arm([(360, 1.0 + seed)], 1.0)
+
+    monkeypatch.setattr(transfer, "_drawn", lambda work, kind, images: tmp_path)
+    monkeypatch.setattr(transfer, "_classifier", lambda setting, data, work: (50.0, tmp_path / "a"))
+    monkeypatch.setattr(transfer, "_detector", trained)
+    found = measured(Setting(), 2, tmp_path, frozen_first=True)
+    start = {"backbone": tmp_path / "a"}
+    options = {"from-scratch": {}, "transferred": start, "transferred-frozen-first": start | {"freeze_backbone": 0.4}}
+    assert asked == [(f"{name}-{seed}", seed, own) for seed in range(2) for name, own in options.items()]
+    assert found.at(FROZEN, 360) == {0: 1.0, 1: 2.0}
+    assert list(measured(Setting(), 2, tmp_path).arms) == [SCRATCH, FULL]
+
+
 def test_toy_trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Two seeds, two iterations; the files are written, and the same command trains nothing more."""
-    arguments = ["transfer", "--quick", "--frozen-first", "--seeds", "2", "--work", str(tmp_path / "work")]
+    arguments = ["transfer", "--quick", "--seeds", "2", "--work", str(tmp_path / "work")]
     monkeypatch.setattr("sys.argv", arguments)
     for kind in HELD:
         monkeypatch.setitem(HELD, kind, 4)
@@ -83,18 +102,14 @@ def test_toy_trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     transfer.main()
     record = json.loads((tmp_path / "work" / "transfer.json").read_text())
     trainings = record["trainings"]
-    assert list(trainings) == [SCRATCH, FULL, FROZEN]
+    assert list(trainings) == [SCRATCH, FULL]
     assert all(list(seeds) == ["0", "1"] for seeds in trainings.values())
     assert all(list(arm["ap"]) == ["2"] for seeds in trainings.values() for arm in seeds.values())
     assert record["answer"] in (tmp_path / "work" / "transfer.md").read_text()
     assert (tmp_path / "work" / "transfer.png").is_file()
     runs = {name: load(tmp_path / "work" / name / RECORD) for name in ("from-scratch-1", "transferred-1")}
-    frozen = load(tmp_path / "work" / "transferred-frozen-first-1" / RECORD)
-    assert [each.start.arrays is None for each in (*runs.values(), frozen)] == [True, False, False]
-    assert frozen.changed[-1] == "freeze_backbone=0.5"
-    assert {(each.seed, each.data.digest, each.recipe) for each in (*runs.values(), frozen)} == {
-        (1, frozen.data.digest, frozen.recipe)
-    }
+    assert [each.start.arrays is None for each in runs.values()] == [True, False]
+    assert len({(each.seed, each.data.digest, each.recipe) for each in runs.values()}) == 1
     capsys.readouterr()
     written = (tmp_path / "work" / "from-scratch-0" / "checkpoint.safetensors").stat().st_mtime_ns
     transfer.main()
