@@ -91,6 +91,7 @@ CODES = {
     "usage.nothing-to-check": "Nothing was given to check.",
     "usage.nothing-to-count": "Nothing was given to count.",
     "usage.nothing-to-fetch": "Nothing was given to download, or both rows and --all.",
+    "usage.nothing-to-freeze": "A backbone that is drawn was to stay as it is.",
     "usage.nothing-to-predict": "No picture was given to predict.",
     "usage.number-or-auto": "An option is neither a number in its range nor auto.",
     "usage.one-evaluation": "An option for a single evaluation was given for several.",

@@ -31,7 +31,7 @@ CODES = {
     "weights.changed": "The weight file changed while it was read.",
     "weights.empty": "The weight file is empty.",
     "weights.negative-variance": "A stored variance is negative.",
-    "weights.no-backbone": "The file is not of a CSPDarknet classifier, so no backbone can be taken from it.",
+    "weights.no-backbone": "The file is neither of a CSPDarknet classifier nor of its backbone alone.",
     "weights.not-a-folder": "The folder of weight files is not a folder.",
     "weights.not-darknet": "The file does not begin like a Darknet weight file.",
     "weights.not-finite": "A stored number is nan or inf.",

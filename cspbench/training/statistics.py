@@ -6,6 +6,8 @@ process (spec training, layers in training mode).
 
 from __future__ import annotations
 
+from itertools import compress
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -73,6 +75,7 @@ class Statistics:
     def __init__(self, module: nn.Module, momentum: float = MOMENTUM) -> None:
         self.momentum = momentum
         parts = [part for part in module.modules() if isinstance(part, BatchNorm | SharingBatchNorm)]
+        self._parts = parts
         self._kept = [tensor for part in parts for tensor in (part.batch_mean, part.batch_var)]
         self.running: list[Tensor] = []
         """Means and variances; one that several batch norms share appears several times."""
@@ -99,13 +102,17 @@ class Statistics:
 
     @torch.no_grad()
     def add(self, taken: Tensor) -> None:
-        """Change the running statistics by those of one mini-batch, in the order of the iteration."""
+        """Change the running statistics of what is in training mode by those of one mini-batch, in order."""
         if not self._kept:
             return
         new = torch.split(taken, [len(kept) for kept in self._kept])
+        training = [part.training for part in self._parts for _ in range(2)]
+        running, batches = (tuple(compress(all_of, training)) for all_of in (self.running, new))
+        if not running:
+            return
         if self._shared:  # one running statistic may change twice
-            for running, batch in zip(self.running, new, strict=True):
-                running.mul_(1 - self.momentum).add_(batch, alpha=self.momentum)
+            for one, batch in zip(running, batches, strict=True):
+                one.mul_(1 - self.momentum).add_(batch, alpha=self.momentum)
         else:
-            torch._foreach_mul_(self.running, 1 - self.momentum)
-            torch._foreach_add_(self.running, new, alpha=self.momentum)
+            torch._foreach_mul_(running, 1 - self.momentum)
+            torch._foreach_add_(running, batches, alpha=self.momentum)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,8 @@ def train(
     run: str | Path = "training",
     *,
     weights: str | Path | None = None,
+    backbone: str | Path | None = None,
+    freeze_backbone: float | Literal["all"] = 0.0,
     clear: bool = False,
     freeze: int = 0,
     settings: Sequence[str] = (),
@@ -52,8 +55,10 @@ def train(
     cfg's [net], or the published one, with `settings` as "key=value"; `iterations` or `epochs` stands for max_batches.
     The run directory `run` gets a checkpoint and the last weights every `save_every` iterations. `weights` is a file to
     begin from, also a partial one; its counter of images is where the schedule begins, unless `clear`. The first
-    `freeze` layers stay as they are. `subdivisions` divide an iteration into other mini-batches; "auto" into as many as
-    the device's memory needs. `era` is the version of Darknet, `exact` takes the exact gradients of the losses.
+    `freeze` layers stay as they are. `backbone` is a classifier's file, or one of its backbone alone, to begin a YOLOX
+    with; it stays as it is in the first `freeze_backbone` epochs, or "all". `subdivisions` divide an iteration into
+    other mini-batches; "auto" into as many as the device's memory needs. `era` is the version of Darknet, `exact` takes
+    the exact gradients of the losses.
 
     Returns the final weight file (`weights`), the run's `record`, and the evaluation of the final weights (`result`, as
     `evaluate_imagenet` or `evaluate_coco` returns it; None for data without images for it, and in all processes of
@@ -63,6 +68,8 @@ def train(
     """
     options = Options(
         weights=None if weights is None else argument_path("weights", weights),
+        backbone=None if backbone is None else argument_path("backbone", backbone),
+        freeze_backbone=math.inf if freeze_backbone == "all" else freeze_backbone,
         clear=clear,
         exact=exact,
         seed=seed,

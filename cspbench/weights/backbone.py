@@ -20,8 +20,8 @@ from cspbench.weights.safetensors_file import of_state, save, state
 from cspbench.weights.state_names import counters
 from cspbench.weights.writing import SUFFIXES, save_checkpoint
 from cspbench.zoo.yolox import SIZES
-from cspbench.zoo.yolox.designs import CspClassifierDesign, YoloxDesign
-from cspbench.zoo.yolox.keys import to_mmdetection
+from cspbench.zoo.yolox.designs import EPSILON, CspClassifierDesign, YoloxDesign
+from cspbench.zoo.yolox.keys import from_mmdetection, to_mmdetection
 from cspbench.zoo.yolox.pixels import Pixels, folded
 
 Program = Literal["mmdet", "yolox"]
@@ -29,6 +29,8 @@ PREFIXES: dict[Program, str] = {"mmdet": "backbone.", "yolox": "backbone.backbon
 """Of the names within the whole detector."""
 CLASSIFIER, HEAD = "backbone.", "head."
 """Of the names within a classifier."""
+BEGINNINGS = (PREFIXES["yolox"], CLASSIFIER, "")
+"""What files have before a backbone's own names."""
 STEM = "stem.conv.conv.weight"
 SMALLEST = (3, 64, 64)
 
@@ -47,7 +49,8 @@ def backbone_of(network: Architecture) -> ModuleNetwork:
 
 
 def read(path: Path, network: ModuleNetwork, ema: bool | None = None) -> Weights:
-    """The arrays of a backbone (`backbone_of`) from a classifier's file, whatever the number of its classes.
+    """The arrays of a backbone (`backbone_of`) from a classifier's file, whatever the number of its classes, or from
+    one that `write` has written.
 
     The names are ours, mmpretrain's or mmdetection's. Raises `WeightsError` for another file, for another width with
     both numbers, and unless every array before the classifier fits and none is left over.
@@ -56,12 +59,11 @@ def read(path: Path, network: ModuleNetwork, ema: bool | None = None) -> Weights
     if file.kind not in (Kind.ZIP, Kind.PICKLE, Kind.SAFETENSORS):
         raise file.refused(Kind.ZIP)
     named, said = by_our_names(path, ema, detects=False)
-    own = {name.removeprefix(CLASSIFIER): each for name, each in named.items() if name.startswith(CLASSIFIER)}
-    others = [name for name in named if not name.startswith((CLASSIFIER, HEAD))]
+    own, others = _parted(named)
     if STEM not in own or others or any(name.startswith(f"{HEAD}cls_") for name in named):
         raise WeightsError(
             "weights.no-backbone",
-            "the file is not of a CSPDarknet classifier",
+            "the file is not of a CSPDarknet classifier or its backbone",
             where=str(path),
             expected=f"{CLASSIFIER}{STEM} and the stages after it, and beside them at most {HEAD}fc",
             found=first_names(others or sorted(named)),
@@ -70,6 +72,18 @@ def read(path: Path, network: ModuleNetwork, ema: bool | None = None) -> Weights
     _check_width(path, network, tuple(own[STEM].shape))
     weights = of_state(path, network, own)
     return replace(weights, said=said | dict(weights.said))
+
+
+def _parted(named: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The backbone's tensors by our names within it, and the names of those that are neither its nor a classifier's."""
+    beginning = next((each for each in BEGINNINGS if f"{each}{STEM}" in named), CLASSIFIER)
+    heads = [] if beginning == PREFIXES["yolox"] else [name for name in named if name.startswith(HEAD)]
+    own = {
+        from_mmdetection(f"{CLASSIFIER}{name.removeprefix(beginning)}", detects=False).removeprefix(CLASSIFIER): each
+        for name, each in named.items()
+        if name.startswith(beginning) and name not in heads
+    }
+    return own, [name for name in named if not name.startswith(beginning) and name not in heads]
 
 
 def _check_width(path: Path, network: ModuleNetwork, shape: tuple[int, ...]) -> None:
@@ -88,10 +102,24 @@ def _check_width(path: Path, network: ModuleNetwork, shape: tuple[int, ...]) -> 
 
 
 def refolded(network: ModuleNetwork, weights: Weights, source: Pixels, target: Pixels) -> Weights:
-    """The same backbone for other pixels; see `cspbench.zoo.yolox.pixels.folded`."""
+    """The same backbone for other pixels; see `cspbench.zoo.yolox.pixels.folded`.
+
+    The filters stay as large as they were, and the norm's statistics grow instead. What precedes a norm learns at the
+    rate divided by the square of its size: filters 58 times smaller would be lost in the warm-up.
+    """
     convolution, norm, *rest = weights.arrays
     weight, mean = folded(convolution["weight"], norm["mean"], source, target)
-    return replace(weights, arrays=({**convolution, "weight": weight}, {**norm, "mean": mean}, *rest))
+    size = float(np.mean(source.deviation) / np.mean(target.deviation))
+    variance = norm["variance"].astype(np.float64)
+    deviations = np.sqrt(variance + EPSILON), np.sqrt(variance * size**2 + EPSILON)
+    changed = {
+        "scale": norm["scale"] * (deviations[1] / (deviations[0] * size)),
+        "mean": mean * size,
+        "variance": variance * size**2,
+    }
+    own = {role: values.astype(np.float32) for role, values in changed.items()}
+    first = {**convolution, "weight": (weight * size).astype(np.float32)}
+    return replace(weights, arrays=(first, {**norm, **own}, *rest))
 
 
 def named_for(program: Program, network: ModuleNetwork, weights: Weights, prefix: bool) -> dict[str, NDArray[Any]]:

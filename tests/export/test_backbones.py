@@ -23,6 +23,7 @@ from cspbench.zoo.yolox.keys import to_mmdetection
 from cspbench.zoo.yolox.pixels import DARKNET, IMAGENET, RAW, Pixels
 
 NANO, CLASSIFIER = "yolox-nano", "cspdarknet-nano"
+STEM = "backbone.stem.conv.conv.weight"
 
 
 def network(name: str) -> ModuleNetwork:
@@ -97,6 +98,23 @@ def test_names_with_and_without_the_prefix(tmp_path: Path) -> None:
     assert equal({f"backbone.{name}": each for name, each in mmdets.items()}, safe)
 
 
+@pytest.mark.parametrize("form", ["yolox-backbone", "mmdet-backbone"])
+def test_exported_again(form: str, tmp_path: Path) -> None:
+    """A backbone under its own names alone gives the file of the classifier that it was taken from."""
+    file = saved(tmp_path, trained(CLASSIFIER))
+    cspbench.export_model(NANO, tmp_path / "whole.pth", "yolox-backbone", weights=file)
+    whole = torch.load(tmp_path / "whole.pth", weights_only=True)
+    for prefix in (True, False):
+        for suffix in (".pth", ".safetensors"):
+            path = tmp_path / f"{prefix}{suffix}"
+            cspbench.export_model(NANO, path, form, weights=file, prefix=prefix)
+            again = tmp_path / f"again-{path.name}.pth"
+            cspbench.export_model(NANO, again, "yolox-backbone", weights=path)
+            assert equal(torch.load(again, weights_only=True)["model"], whole["model"])
+    with refuses("weights.other-width"):
+        cspbench.export_model("yolox-s", tmp_path / "a.pth", form, weights=tmp_path / "False.pth")
+
+
 def response(module: nn.Module, levels: Array, pixels: Pixels) -> list[Tensor]:
     with torch.inference_mode():
         return list(module.eval()(torch.from_numpy(pixels.planes(levels))[None]))
@@ -118,6 +136,8 @@ def test_equal_maps_on_a_picture(model: str, pixels: str, source: Pixels, target
     )  # fmt: skip
     assert result.passed
     assert len(result.notes) == 1
+    one, other = state[STEM], torch.load(tmp_path / "a.pth", weights_only=True)[STEM.removeprefix("backbone.")]
+    assert other.norm() / one.norm() == pytest.approx(1, abs=0.05)  # so that a training moves it as it would have
     assert all(each.largest > 0.01 for each in result.differences)
     before, after = (cast("Any", network(NANO).design.module()).backbone.backbone for _ in range(2))
     before.load_state_dict(backbone(state), strict=True)

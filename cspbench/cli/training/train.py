@@ -33,6 +33,8 @@ def train(
     cfg: options.CfgOption = None,
     run: options.RunOption = Path("training"),
     weights: own.WeightsOption = None,
+    backbone: own.BackboneOption = None,
+    freeze_backbone: own.FreezeBackboneOption = "0",
     freeze: own.FreezeOption = 0,
     clear: own.ClearOption = False,
     settings: own.SetOption = None,
@@ -69,6 +71,7 @@ def train(
     if data is None:
         raise UsageError("usage.needs-data", "no images to train on", remedy="Name the data set with --data")
     arguments.refuse_together({"--iterations": iterations, "--epochs": epochs}, {"--iterations": ("--epochs",)})
+    arguments.refuse_together({"--backbone": backbone, "--weights": weights}, {"--backbone": ("--weights",)})
     again = [text for text in settings or [] if text.partition("=")[0].strip() in ("subdivisions", "net.subdivisions")]
     arguments.refuse_together({"--subdivisions": subdivisions, "--set": again}, {"--subdivisions": ("--set",)})
     name = arguments.either(model, str(cfg) if cfg else None, "--cfg")
@@ -87,6 +90,8 @@ def train(
         data,
         run,
         weights=weights,
+        backbone=backbone,
+        freeze_backbone=own.epochs_of(freeze_backbone),
         clear=clear,
         freeze=freeze,
         settings=[*(settings or []), *number],

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cspbench.cli.choices import Era, Gradients
+from cspbench.errors import UsageError, brief
 
 WeightsOption = Annotated[
     Path | None, typer.Option("--weights", metavar="FILE", help="Begin from these weights, also partial ones.")
+]
+BackboneOption = Annotated[
+    Path | None,
+    typer.Option("--backbone", metavar="FILE", help="Begin a YOLOX with the backbone of a CSPDarknet classifier."),
+]
+FreezeBackboneOption = Annotated[
+    str,
+    typer.Option(
+        "--freeze-backbone", metavar="EPOCHS|all", help="Leave the backbone as it is in the first epochs, or in all."
+    ),
 ]
 FreezeOption = Annotated[int, typer.Option("--freeze", min=0, metavar="N", help="Do not change the first N layers.")]
 ClearOption = Annotated[
@@ -50,3 +62,21 @@ PreviewOption = Annotated[
 TensorboardOption = Annotated[
     bool, typer.Option("--tensorboard", help="Also write the log for TensorBoard, into tensorboard/ of the run.")
 ]
+
+
+def epochs_of(text: str) -> float:
+    """Of --freeze-backbone: inf for all. Raises `UsageError`."""
+    try:
+        epochs = math.inf if text == "all" else float(text)
+    except ValueError:
+        epochs = math.nan
+    if not epochs >= 0 or (math.isinf(epochs) and text != "all"):
+        raise UsageError(
+            "usage.out-of-range",
+            "no such number of epochs",
+            where="--freeze-backbone",
+            expected="a number of 0 or more, or all",
+            found=brief(text, 80),
+            remedy="Correct --freeze-backbone",
+        )
+    return epochs

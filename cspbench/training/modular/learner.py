@@ -20,6 +20,7 @@ from cspbench.training.hardware.compilation import compiled as compiled_module
 from cspbench.training.hardware.loss_scale import LossScale
 from cspbench.training.learner import Update
 from cspbench.training.modular.criterion import Criterion
+from cspbench.training.modular.freezing import Freezing
 from cspbench.training.statistics import BatchNorm, Statistics
 from cspbench.training.yolox.average import Average
 
@@ -57,10 +58,12 @@ class ModuleLearner:
         averaged: bool = True,
         precision: torch.dtype = torch.float32,
         compiled: bool = False,
+        freezing: Freezing | None = None,
     ) -> None:
         self.network, self.module, self.criterion = network, module, criterion
         self.images, self.subdivisions = images, subdivisions
         self.optimiser, self.rates, self.precision = optimiser, rates, precision
+        self.freezing = freezing
         self._forward = compiled_module(module) if compiled else module
         self._parameters = dict(module.named_parameters())
         self.arrays: Sequence[Tensor] = [*self._parameters.values()]
@@ -89,11 +92,15 @@ class ModuleLearner:
 
     def mini_batch(self, images: Tensor, truths: Tensor) -> Passed:
         """Forward and backward of (N, 3, H, W) images with labels (N, L, 5); between iterations alone."""
+        if self.freezing is not None:
+            self.freezing.at(self.iteration + 1)
         with torch.autocast(images.device.type, self.precision, enabled=self.precision != torch.float32):
             raw = self._forward(images)
         loss, figures = self.criterion.cost(raw.float(), truths, (images.shape[2], images.shape[3]), self.iteration + 1)
         factor = 1.0 if self.scale is None else self.scale.value
-        gradients: Sequence[Tensor | None] = torch.autograd.grad(loss * factor, self.arrays, allow_unused=True)
+        trained = [array for array in self.arrays if array.requires_grad]
+        given = iter(torch.autograd.grad(loss * factor, trained, allow_unused=True))
+        gradients: Sequence[Tensor | None] = [next(given) if array.requires_grad else None for array in self.arrays]
         if self.scale is not None:
             gradients = self.scale.unscaled(gradients)
         return Passed(gradients, self.statistics.taken().to(self.device), figures)
@@ -117,7 +124,8 @@ class ModuleLearner:
             for group in self.optimiser.param_groups:
                 group["lr"] = rate
             for array, total in zip(self.arrays, self._gradients, strict=True):
-                array.grad = total.div_(summary.divisor)
+                if array.requires_grad:  # without a gradient, torch leaves an array and its velocity as they are
+                    array.grad = total.div_(summary.divisor)
             self.optimiser.step()
             for array in self.arrays:
                 array.grad = None
@@ -127,7 +135,7 @@ class ModuleLearner:
             total.zero_()
         if self.average is not None:
             self.average.updates = iteration - 1
-            self.average.update(self.module)
+            self.average.update(self.module, self.freezing.frozen if self.freezing is not None else ())
         return Update(
             iteration, summary.loss, rate, skipped=not finite, parts=summary.parts, positives=summary.positives
         )

@@ -43,7 +43,8 @@ def _value(key: str, text: str, default: Any) -> Any:
             case float():
                 return float(text)
             case tuple():
-                return () if text in ("0", "none") else tuple(type(default[0])(part) for part in text.split(","))
+                kind = type(default[0])
+                return () if text in ("0", "none") else tuple(kind(part) for part in text.split(","))
     except (ValueError, KeyError):
         wanted = {bool: "0 or 1", int: "a whole number", float: "a number", tuple: "numbers"}[type(default)]
         raise unfit(key, wanted, text) from None

@@ -23,10 +23,12 @@ from cspbench.training.distributed import Share
 from cspbench.training.folder import Folder
 from cspbench.training.learner import Learner
 from cspbench.training.modular.criterion import Criterion
+from cspbench.training.modular.freezing import Freezing, iterations_of, text_of
 from cspbench.training.modular.learner import ModuleLearner, prepared
 from cspbench.training.modular.module import ModuleChosen, shown_module
 from cspbench.training.recipes.chosen import Images
 from cspbench.training.record import data_digest
+from cspbench.training.run import backbone
 from cspbench.training.run.options import Options
 from cspbench.training.start import load
 from cspbench.weights.arrays import digest
@@ -56,6 +58,10 @@ class ModuleProcedure(ABC):
             given = sum(1 for index in range(len(chosen.network.layers)) if chosen.network.weights(index))
             self.begun = Start(f"file:{digest(options.weights)}", given - len(source.missing), 0)
             self._source = source
+        self._backbone: backbone.Begun | None = None
+        if options.backbone is not None:
+            self._backbone = backbone.begun(options.backbone, chosen.original, listener)
+            self.begun = self._backbone.start
 
     @property
     def network(self) -> ModuleNetwork:
@@ -75,7 +81,7 @@ class ModuleProcedure(ABC):
             row=f"{chosen.row.table}:{chosen.row.id}" if chosen.row else None,
             network=network_digest(chosen.network),
             recipe=chosen.digest(),
-            settings=[line["setting"] for line in shown_module(chosen)],
+            settings=[*(line["setting"] for line in shown_module(chosen)), *self._frozen],
             era=str(chosen.era),
             gradients="exact",
             seed=self.options.seed,
@@ -85,8 +91,14 @@ class ModuleProcedure(ABC):
             compiled=compiled,
             sessions=[session],
             recipe_iterations=chosen.iterations,
-            changed=[*chosen.changed],
+            changed=[*chosen.changed, *self._frozen],
         )
+
+    @property
+    def _frozen(self) -> list[str]:
+        """The setting as it is recorded."""
+        epochs = self.options.freeze_backbone
+        return [f"freeze_backbone={text_of(epochs)}"] if epochs else []
 
     def learner(self, device: torch.device, *, compiled: bool) -> ModuleLearner:
         recipe = self.chosen.recipe
@@ -94,6 +106,8 @@ class ModuleProcedure(ABC):
         module = prepared(self.drawn())
         if self._source is not None:
             load(module, self.network, self._source)
+        if self._backbone is not None:
+            self._backbone.load(module)
         module = module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return ModuleLearner(
             self.network,
@@ -106,7 +120,12 @@ class ModuleProcedure(ABC):
             averaged=self.averaged,
             precision=DTYPES[self.options.execution.precision],
             compiled=compiled,
+            freezing=self._freezing(module),
         )
+
+    def _freezing(self, module: nn.Module) -> Freezing | None:
+        epochs = self.options.freeze_backbone
+        return Freezing(module, backbone.PART, iterations_of(epochs, self.chosen.length)) if epochs else None
 
     def drawn(self) -> nn.Module:
         """The module with the values from which a training without weights begins."""

@@ -23,6 +23,10 @@ class Options:
     """How a training is run, beside its recipe and data."""
 
     weights: Path | None = None
+    backbone: Path | None = None
+    """Of a classifier, with which a YOLOX begins."""
+    freeze_backbone: float = 0.0
+    """Epochs at the beginning in which the backbone stays as it is; inf for all."""
     clear: bool = False
     """Start the schedule at iteration 0, whatever the weight file has seen."""
     exact: bool = False
@@ -42,9 +46,9 @@ class Options:
 
     def __post_init__(self) -> None:
         """Raise `UsageError` for a number that cannot be one of them, or for two ends."""
-        least = {"seed": 0, "iterations": 1, "every": 1, "eval_every": 0, "allow_bad": 0}
+        least = {"seed": 0, "iterations": 1, "every": 1, "eval_every": 0, "allow_bad": 0, "freeze_backbone": 0}
         values = {name: getattr(self, name) for name in least}
-        wrong = [name for name, value in values.items() if value is not None and value < least[name]]
+        wrong = [name for name, value in values.items() if value is not None and not value >= least[name]]
         wrong += [] if self.epochs is None or 0 < self.epochs < math.inf else ["epochs"]
         for name in wrong:
             raise UsageError(
@@ -54,9 +58,19 @@ class Options:
                 found=str(getattr(self, name)),
                 remedy=f"Correct {name}",
             )
-        if self.iterations is not None and self.epochs is not None:
-            one, other = "iterations", "epochs"
-            raise UsageError("usage.not-together", f"{one} does not go with {other}", remedy="Leave one of them out")
+        for one, other in (("iterations", "epochs"), ("backbone", "weights")):
+            if getattr(self, one) is not None and getattr(self, other) is not None:
+                raise UsageError(
+                    "usage.not-together", f"{one} does not go with {other}", remedy="Leave one of them out"
+                )
+        if self.freeze_backbone and self.backbone is None and self.weights is None:
+            raise UsageError(
+                "usage.nothing-to-freeze",
+                "a drawn backbone would stay as it is",
+                expected="a file with which the backbone begins",
+                found=f"freeze_backbone={self.freeze_backbone:g} alone",
+                remedy="Name the file with --backbone or --weights",
+            )
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from cspbench.training.hardware import compilation, precision
 from cspbench.training.loader import Loader
 from cspbench.training.loop import Loop, Standing
 from cspbench.training.modular.chosen import AnyChosen
-from cspbench.training.run import scalars
+from cspbench.training.run import backbone, scalars
 from cspbench.training.run.evaluations import Evaluations
 from cspbench.training.run.monitor import Monitor
 from cspbench.training.run.options import Evaluate, Options, Trained
@@ -57,6 +57,7 @@ def train(
     precision.check(device, DTYPES[options.execution.precision])
     if not options.fit:
         share.check(chosen.subdivisions)
+    backbone.check(chosen, options)
     chosen, images = prepared(chosen, data, options, listener)
     work = procedure(chosen, images, options, listener)
     session = sessions.session(options.execution.command_line, device=str(device), when=sessions.now())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from math import exp
 
 import torch
@@ -26,10 +27,10 @@ class Average:
         self.arrays: dict[str, Tensor] = {name: array.detach().clone() for name, array in module.state_dict().items()}
 
     @torch.no_grad()
-    def update(self, module: nn.Module) -> None:
-        """After an iteration."""
+    def update(self, module: nn.Module, unchanged: Collection[str] = ()) -> None:
+        """After an iteration; averages of what has never changed keep their bytes."""
         self.updates += 1
         old = decay(self.updates)
         for name, array in module.state_dict().items():
-            if array.is_floating_point():
+            if array.is_floating_point() and name not in unchanged:
                 self.arrays[name].mul_(old).add_(array.detach(), alpha=1 - old)
