@@ -42,6 +42,8 @@ class Prepared:
     ok: bool
     about: Mapping[str, Any]
     """Other values to store: the image's key, the checksum of its file, its class or its size."""
+    seconds: float = 0.0
+    """Of processor time, for reading, decoding and preparing it."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,20 @@ class Batch:
 
     pixels: Tensor
     columns: Columns
+    seconds: float = 0.0
+    """The sum of its images'."""
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+
+PARTS = {
+    "waiting": "decoding",
+    "forward": "the forward pass",
+    "interpreting": "interpreting its output",
+    "writing": "writing",
+}
+"""The activities of a run, and what bounds one that spends most of its time in them."""
 
 
 @dataclass
@@ -67,6 +80,10 @@ class Timing:
     interpreting: float = 0.0
     """From the network's outputs to the stored values."""
     writing: float = 0.0
+    preparing: float = 0.0
+    """Processor time of reading, decoding and preparing images, in whatever process; not a part of the total."""
+    computing: float = 0.0
+    """The device's time in the network, beside which this process may do something else; not a part of the total."""
     clock: float = field(default_factory=time.perf_counter)
 
     def spend(self, part: str) -> None:
@@ -81,8 +98,19 @@ class Timing:
         return self.waiting + self.forward + self.interpreting + self.writing
 
     def __str__(self) -> str:
-        parts = ("waiting", "forward", "interpreting", "writing")
-        return f"{self.images} images, " + ", ".join(f"{part} {getattr(self, part):.1f} s" for part in parts)
+        parts = ", ".join(f"{part} {getattr(self, part):.1f} s" for part in PARTS)
+        return f"{self.images} images, {parts}{self._rates()}"
+
+    def _rates(self) -> str:
+        """How fast images are decoded and computed, and which part of the work the run waited for most."""
+        if not self.images or not self.preparing or not self.computing:
+            return ""
+        longest = max(PARTS, key=lambda part: float(getattr(self, part)))
+        share = 100 * getattr(self, longest) / self.seconds
+        return (
+            f"; decoding {self.images / self.preparing:.1f} images/s per core, forward "
+            f"{self.images / self.computing:.1f} images/s: bound by {PARTS[longest]} ({share:.0f} % of the time)"
+        )
 
 
 def batches(run: Shards, shards: Sequence[int], size: int) -> list[list[int]]:
@@ -108,7 +136,8 @@ def _collated(items: list[Prepared | CspbenchError]) -> Batch | CspbenchError:
     columns: Columns = {name: [image.about[name] for image in images] for name in images[0].about}
     columns["index"] = [image.index for image in images]
     columns["ok"] = [image.ok for image in images]
-    return Batch(torch.stack([image.pixels for image in images]), columns)
+    seconds = sum(image.seconds for image in images)
+    return Batch(torch.stack([image.pixels for image in images]), columns, seconds)
 
 
 class Predictor(Dataset[Prepared], ABC):
@@ -125,6 +154,7 @@ class Predictor(Dataset[Prepared], ABC):
         return len(self.source)
 
     def __getitem__(self, index: int) -> Prepared:
+        begin = time.thread_time()
         shape = (*self.size, self.channels) if self.in_levels else (self.channels, *self.size)
         pixels = torch.zeros(shape, dtype=torch.uint8 if self.in_levels else torch.float32)
         about = {"key": self.source.key(index), "checksum": 0, **self.unread(index)}
@@ -133,8 +163,8 @@ class Predictor(Dataset[Prepared], ABC):
             about |= {"key": sample.key, "checksum": zlib.crc32(sample.data)}
             (self.prepare_levels if self.in_levels else self.prepare)(sample, pixels.numpy(), about)
         except BadImageError:
-            return Prepared(index, pixels.zero_(), False, about)
-        return Prepared(index, pixels, True, about)
+            return Prepared(index, pixels.zero_(), False, about, time.thread_time() - begin)
+        return Prepared(index, pixels, True, about, time.thread_time() - begin)
 
     @abstractmethod
     def unread(self, index: int) -> dict[str, Any]:
@@ -203,6 +233,8 @@ class Predictor(Dataset[Prepared], ABC):
             for part, running in held_back(self._started(prepared, engine, timing), engine.interface.in_flight - 1):
                 outputs = running.wait()
                 timing.spend("forward")
+                timing.preparing += part.seconds
+                timing.computing += running.seconds
                 yield part, outputs
                 del part, running, outputs  # before another batch is started
 

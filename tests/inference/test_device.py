@@ -169,6 +169,27 @@ def test_a_receiver_that_stops_ends_the_workers() -> None:
     assert multiprocessing.active_children() == []
 
 
+def test_a_run_says_what_bounds_it() -> None:
+    timing = Timing(10, waiting=1.0, forward=3.0, interpreting=0.5, writing=0.5, preparing=0.5, computing=2.5)
+    assert timing.seconds == 5
+    words = (
+        "10 images, waiting 1.0 s, forward 3.0 s, interpreting 0.5 s, writing 0.5 s; decoding 20.0 images/s per core, "
+    )
+    assert str(timing) == f"{words}forward 4.0 images/s: bound by the forward pass (60 % of the time)"
+    timing.waiting = 6.0
+    assert str(timing).endswith("bound by decoding (60 % of the time)")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_run_measures_decoding_where_it_is_done(tmp_path: Path, workers: int) -> None:
+    timing = Images("timm").predict(Shards(tmp_path, COUNT), [0], engine(), BATCH, workers, lambda timing: None)
+    assert timing.preparing > 0
+    assert 0 < timing.computing <= timing.forward
+    if not workers:
+        assert timing.preparing <= timing.waiting
+    assert "images/s per core" in str(timing)
+
+
 def test_items_are_held_back() -> None:
     taken: list[int] = []
 
