@@ -138,14 +138,15 @@ def _classifiers(both: Runs) -> ClassifierComparison:
     hits = dict(zip(scores[0].keys, scores[0].hits.tolist(), strict=True))
     right = {key: "A" if hits[key] else "B" for key in shared.flipped}
     top1, top5 = (scores[0].top1, scores[1].top1), (scores[0].top5, scores[1].top5)
-    classes = [_top_classes(run.identity, one.predicted) for run, one in zip(both, scores, strict=True)]
+    classes = [_top_classes(run, one.predicted) for run, one in zip(both, scores, strict=True)]
     changed = int((classes[0] != classes[1]).sum())
     return ClassifierComparison(both, _labels(both), top1, top5, shared, right, changed)
 
 
-def _top_classes(identity: ImagenetIdentity, predicted: Array) -> Array:
+def _top_classes(run: RunDirectory, predicted: Array) -> Array:
     """The ids of predicted classes, which runs may number differently; "" for an unreadable image."""
-    names = np.array(list(order(identity.classes)))
+    assert isinstance(run.identity, ImagenetIdentity)
+    names = np.array(list(order(run.identity.classes)))
     return np.where(predicted >= 0, names.take(predicted, mode="clip"), "")
 
 

@@ -182,10 +182,8 @@ def test_json_and_csv_have_the_numbers() -> None:
 
 def test_decoding_stands_beside_the_tables() -> None:
     run = structs.replace(tiny_run(), decoding={"opencv": [0.004, 0.005, 0.1], "stb": [0.01, 0.01, 0.02]})
-    assert (
-        blocks([run])[-2].text
-        == "One core decodes the picture alone 200 times a second by opencv, 100 times a second by stb."
-    )  # type: ignore[union-attr]
+    text = blocks([run])[-2].text  # type: ignore[union-attr]
+    assert text == "One core decodes the picture alone 200 times a second by opencv, 100 times a second by stb."
     assert as_json([run])[0]["decoding"]["stb"]["median"] == 0.01
     assert msgspec.json.decode(msgspec.json.encode(run), type=SpeedRun) == run
     assert b"decoding" not in msgspec.json.encode(tiny_run())  # records from before it was measured stay as they are
