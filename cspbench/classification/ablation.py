@@ -16,7 +16,7 @@ from cspbench.data.presets import PRESETS, STEPS, ClassificationPreset
 from cspbench.data.source import Source
 from cspbench.errors import DatasetError
 from cspbench.inference.engine import Engine, Precision, prepare
-from cspbench.inference.predict_shards import load
+from cspbench.inference.predict_shards import Timing
 
 MOST = 1000
 """Maximum number of images, each of which is prepared once for every change."""
@@ -151,8 +151,7 @@ def _predict(
     wnids: list[str] = []
     keys: list[str] = []
     workers = classifier.workers if source.random_access else 0
-    for batch in load(images, blocks, workers, pinned=classifier.device.type == "cuda"):
-        (scores,) = engines[preset.epsilon](batch.pixels)
+    for batch, (scores,) in images.computed(engines[preset.epsilon], blocks, workers, Timing()):
         best = top_k(torch.flatten(scores, 1).numpy(), 1)[:, 0]
         classes += [int(number) if ok else -2 for number, ok in zip(best, batch.columns["ok"], strict=True)]
         wnids += batch.columns["wnid"]

@@ -54,7 +54,7 @@ class PreparedImages(Predictor):
         probabilities: bool = False,
         classes: str | None = None,
     ) -> None:
-        super().__init__(source, size)
+        super().__init__(source, size, levels=preset.levels)
         self.preset, self.probabilities, self.classes = preset, probabilities, classes
 
     def unread(self, index: int) -> dict[str, Any]:
@@ -63,6 +63,10 @@ class PreparedImages(Predictor):
     def prepare(self, sample: Sample, out: NDArray[np.float32], about: dict[str, Any]) -> None:
         about["wnid"] = sample.wnid or ""
         self.preset.load(sample.data, self.size, sample.key, out)
+
+    def prepare_levels(self, sample: Sample, out: NDArray[np.uint8], about: dict[str, Any]) -> None:
+        about["wnid"] = sample.wnid or ""
+        self.preset.load_levels(sample.data, self.size, sample.key, out)
 
     def interpret(self, batch: Batch, outputs: tuple[Tensor, ...]) -> Columns:
         probability = probabilities_of(outputs, batch.columns["key"], self.probabilities)

@@ -113,6 +113,7 @@ NmsOption = Annotated[
 KindOption = Annotated[
     NmsKind | None, typer.Option("--nms-kind", help="Kind of NMS, not the preset's; cfg: the network's own setting.")
 ]
+FlipsOption = Annotated[bool, typer.Option("--flips", help="Evaluate in fp32, too, and show what --precision changes.")]
 EngineOption = Annotated[Engine, typer.Option("--engine", help="What computes AP.")]
 BootstrapOption = Annotated[
     bool, typer.Option("--bootstrap", help="95 % intervals of AP: percentile bootstrap over images.")

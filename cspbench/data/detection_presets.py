@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from cspbench.claims.model import unknown
 from cspbench.data import resize
 from cspbench.data.decode import Decoder, decoder_named
+from cspbench.data.levels import Table, table
 from cspbench.errors import UsageError
 from cspbench.network.canonical import without_new_defaults
 from cspbench.network.epsilon import Epsilon
@@ -105,6 +106,22 @@ class DetectionPreset:
 
         pixels = opencv.letterbox(image, width, height, self.resize == "mmdet")
         return opencv.planes(pixels, self.normalised, out)
+
+    def in_levels(self, image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+        """The same in 8 bits, (height, width, 3), for `levels`."""
+        from cspbench.data import opencv
+
+        pixels = opencv.letterbox(image, size[1], size[0], self.resize == "mmdet")
+        return pixels if self.normalised else pixels[:, :, ::-1]
+
+    @property
+    def levels(self) -> Table | None:
+        """The table of 8 bits to the network's input; None where that is interpolated in floats."""
+        if self.resize == "darknet":
+            return None
+        from cspbench.data import opencv
+
+        return table(lambda pixels: opencv.planes(pixels, self.normalised))
 
     @property
     def exact(self) -> bool:

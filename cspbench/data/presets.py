@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from cspbench.claims.model import unknown
 from cspbench.data import opencv, resize
 from cspbench.data.decode import PIXEL_LIMIT, Decoder, decode, decoder_named
+from cspbench.data.levels import Table, table
 from cspbench.errors import BadImageError, UsageError
 from cspbench.network.canonical import without_new_defaults
 from cspbench.network.epsilon import Epsilon
@@ -75,6 +76,22 @@ class ClassificationPreset:
         except BadImageError as error:
             raise error.at(name) from error
 
+    def load_levels(self, data: bytes, size: tuple[int, int], name: str, out: NDArray[np.uint8]) -> None:
+        """The same in 8 bits, (height, width, 3), for `levels`."""
+        image = decode(data, name, self.decoder)
+        try:
+            image, scaled, corner = self._geometry(image, *size)
+            out[...] = self._rounded(image, scaled, corner, size)
+        except BadImageError as error:
+            raise error.at(name) from error
+
+    @property
+    def levels(self) -> Table | None:
+        """The table of 8 bits to the network's input; None where that is interpolated in floats."""
+        if self.interpolation == "darknet":
+            return None
+        return table(lambda pixels: self._normalised(pixels, np.empty((3, *pixels.shape[:2]), np.float32)))
+
     def prepare(
         self, image: NDArray[np.uint8], size: int | tuple[int, int], out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
@@ -85,16 +102,29 @@ class ClassificationPreset:
         height, width = (size, size) if isinstance(size, int) else size
         if out is None:
             out = np.empty((3, height, width), np.float32)
+        image, scaled, corner = self._geometry(image, height, width)
+        if self.interpolation == "darknet":
+            resize.resized_window(image, *scaled, corner, width, height, out)
+            return self._shifted(out)
+        return self._normalised(self._rounded(image, scaled, corner, (height, width)), out)
+
+    def _geometry(
+        self, image: NDArray[np.uint8], height: int, width: int
+    ) -> tuple[NDArray[np.uint8], tuple[int, int], tuple[int, int]]:
+        """The part of the image to resize, the (width, height) to resize it to, and the crop's left and top there."""
         if self.order == "crop-resize":
             image = self._center(image, width)
             scaled = (width, height)
         else:
             scaled = resize.shorter_side_to(self.resized_side(width), *resize.extent(image))
-        corner = self._corner(scaled, (width, height))
-        if self.interpolation == "darknet":
-            resize.resized_window(image, *scaled, corner, width, height, out)
-        else:
-            self._rounded(image, scaled, corner, out)
+        return image, scaled, self._corner(scaled, (width, height))
+
+    def _normalised(self, pixels: NDArray[np.uint8], out: NDArray[np.float32]) -> NDArray[np.float32]:
+        """uint8 (H, W, 3) as shares of 255, shifted and scaled, (3, H, W)."""
+        np.divide(pixels.transpose(2, 0, 1), np.float32(255), out=out)
+        return self._shifted(out)
+
+    def _shifted(self, out: NDArray[np.float32]) -> NDArray[np.float32]:
         for channel, mean, std in zip(out, self.mean, self.std, strict=True):
             if mean or std != 1:
                 channel -= np.float32(mean)
@@ -133,10 +163,11 @@ class ClassificationPreset:
         return round((outer[0] - inner[0]) / 2), round((outer[1] - inner[1]) / 2)
 
     def _rounded(
-        self, image: NDArray[np.uint8], scaled: tuple[int, int], corner: tuple[int, int], out: NDArray[np.float32]
-    ) -> None:
-        _, height, width = out.shape
-        self.check_size((height, width))
+        self, image: NDArray[np.uint8], scaled: tuple[int, int], corner: tuple[int, int], size: tuple[int, int]
+    ) -> NDArray[np.uint8]:
+        """The crop of `size` (height, width), uint8 (height, width, 3)."""
+        height, width = size
+        self.check_size(size)
         if scaled[0] * scaled[1] > PIXEL_LIMIT:
             raise BadImageError(
                 "image.too-long",
@@ -152,8 +183,7 @@ class ClassificationPreset:
             resampling = Image.Resampling.BICUBIC if self.interpolation == "bicubic" else Image.Resampling.BILINEAR
             resized = np.asarray(Image.fromarray(image).resize(scaled, resampling))
         left, top = corner
-        crop = resized[top : top + height, left : left + width]
-        np.divide(crop.transpose(2, 0, 1), np.float32(255), out=out)
+        return resized[top : top + height, left : left + width]
 
 
 _TIMM = ClassificationPreset(

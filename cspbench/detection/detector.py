@@ -24,6 +24,7 @@ from torch.nn import functional
 
 from cspbench.data.decode import decode
 from cspbench.data.detection_presets import PRESETS, DetectionPreset
+from cspbench.data.levels import Table, table
 from cspbench.data.opencv import letterbox_extent, letterbox_ratio
 from cspbench.data.resize import extent
 from cspbench.detection import decode_anchors, decode_yolo, decode_yolox
@@ -62,6 +63,21 @@ class Detector(ABC):
         image = decode(data, name, self.rules.decoder, self.channels)
         return self.prepare(image, out), extent(image)
 
+    def load_levels(self, data: bytes, name: str, out: Pixels) -> tuple[int, int]:
+        """The same in 8 bits, (height, width, 3), for `levels`."""
+        image = decode(data, name, self.rules.decoder, self.channels)
+        out[...] = self.in_levels(image)
+        return extent(image)
+
+    @property
+    @abstractmethod
+    def levels(self) -> Table | None:
+        """The table of 8 bits to the network's input; None where that is interpolated in floats."""
+
+    @abstractmethod
+    def in_levels(self, image: Pixels) -> Pixels:
+        """The network's input in 8 bits, (height, width, 3), for `levels`."""
+
     @abstractmethod
     def prepare(self, image: Pixels, out: Floats | None = None) -> Floats:
         """The network's input, float32 (C, height, width), from uint8 (H, W, C), RGB or grey; to `out`, if given."""
@@ -89,6 +105,13 @@ class PresetDetector(Detector):
 
     def prepare(self, image: Pixels, out: Floats | None = None) -> Floats:
         return self.rules.prepare(image, self.size, out)
+
+    @property
+    def levels(self) -> Table | None:
+        return self.rules.levels
+
+    def in_levels(self, image: Pixels) -> Pixels:
+        return self.rules.in_levels(image, self.size)
 
     def forward_json(self) -> dict[str, Any]:
         return self.rules.forward_json()
@@ -147,13 +170,28 @@ class QuotedDetector(Detector):
     rules: DetectorProtocol
 
     def prepare(self, image: Pixels, out: Floats | None = None) -> Floats:
+        return self._normalised(self._stretched(image), out)
+
+    @property
+    def levels(self) -> Table:
+        return table(lambda pixels: self._normalised(pixels.transpose(2, 0, 1)))
+
+    def in_levels(self, image: Pixels) -> Pixels:
+        pixels = self._stretched(image).astype(np.uint8).transpose(1, 2, 0)
+        return pixels[:, :, ::-1] if self.rules.bgr else pixels
+
+    def _stretched(self, image: Pixels) -> Floats:
+        """(3, height, width): whole numbers from 0 to 255, red first."""
         planes = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None]
         stretched = functional.interpolate(planes, self.size, mode="bilinear", align_corners=False)[0]
-        values = stretched.round().numpy()
+        whole: Floats = stretched.round().numpy()
+        return whole
+
+    def _normalised(self, values: Floats | Pixels, out: Floats | None = None) -> Floats:
         mean, deviation = (
             np.array(values, np.float32)[:, None, None] for values in (self.rules.mean, self.rules.deviation)
         )
-        result: Floats = np.empty_like(values) if out is None else out
+        result: Floats = np.empty(values.shape, np.float32) if out is None else out
         np.divide((values[::-1] if self.rules.bgr else values) - mean, deviation, out=result)
         return result
 

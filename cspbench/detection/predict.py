@@ -20,7 +20,7 @@ class PreparedImages(Predictor):
     """Images of a COCO set, decoded and prepared for a detector; all candidates before NMS are stored."""
 
     def __init__(self, source: CocoSource, detector: Detector) -> None:
-        super().__init__(source, detector.size, detector.channels)
+        super().__init__(source, detector.size, detector.channels, detector.levels)
         self.images, self.detector = source.images, detector
 
     def unread(self, index: int) -> dict[str, Any]:
@@ -28,6 +28,9 @@ class PreparedImages(Predictor):
 
     def prepare(self, sample: Sample, out: NDArray[np.float32], about: dict[str, Any]) -> None:
         _, about["extent"] = self.detector.load(sample.data, sample.key, out)
+
+    def prepare_levels(self, sample: Sample, out: NDArray[np.uint8], about: dict[str, Any]) -> None:
+        about["extent"] = self.detector.load_levels(sample.data, sample.key, out)
 
     def interpret(self, batch: Batch, outputs: tuple[Tensor, ...]) -> Columns:
         values = [output.numpy() for output in outputs]

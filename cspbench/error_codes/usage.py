@@ -25,6 +25,7 @@ CODES = {
     "usage.fail-on": "--fail-on is not a list of metrics and tolerances.",
     "usage.file-exists": "The output file exists already.",
     "usage.file-options": "Options for runs were given for a detection file.",
+    "usage.flips-of-fp32": "--flips was given without another precision than fp32.",
     "usage.folder-exists": "A folder that a command makes is there already.",
     "usage.folder-not-empty": "The folder for a command's output has files in it.",
     "usage.image-of-other-data": "The data set does not have the image whose assignment is to be shown.",

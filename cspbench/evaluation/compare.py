@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from cspbench.classification import accuracy
-from cspbench.classification.accuracy import Accuracy
+from cspbench.classification.accuracy import Accuracy, Array
 from cspbench.data.classes import order
 from cspbench.data.coco.source import data_path
 from cspbench.detection.ap import bootstrap
@@ -49,6 +51,8 @@ class ClassifierComparison:
     top5: tuple[Accuracy, Accuracy]
     shared: accuracy.Comparison
     right: Mapping[str, str]
+    changed: int
+    """Images with another top-1 class, right or wrong; an unreadable image has none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +138,16 @@ def _classifiers(both: Runs) -> ClassifierComparison:
     hits = dict(zip(scores[0].keys, scores[0].hits.tolist(), strict=True))
     right = {key: "A" if hits[key] else "B" for key in shared.flipped}
     top1, top5 = (scores[0].top1, scores[1].top1), (scores[0].top5, scores[1].top5)
-    return ClassifierComparison(both, _labels(both), top1, top5, shared, right)
+    classes = [_top_classes(run, one.predicted) for run, one in zip(both, scores, strict=True)]
+    changed = int((classes[0] != classes[1]).sum())
+    return ClassifierComparison(both, _labels(both), top1, top5, shared, right, changed)
+
+
+def _top_classes(run: RunDirectory, predicted: Array) -> Array:
+    """The ids of predicted classes, which runs may number differently; "" for an unreadable image."""
+    assert isinstance(run.identity, ImagenetIdentity)
+    names = np.array(list(order(run.identity.classes)))
+    return np.where(predicted >= 0, names.take(predicted, mode="clip"), "")
 
 
 def _detectors(both: Runs, nms: float | str | None, data: Path | None, listener: Listener) -> DetectorComparison:
@@ -183,11 +196,17 @@ def _files(
 
 
 def _labels(both: Runs) -> tuple[str, str]:
-    """Labels of the two runs: their models and, where those are equal, preset and directory too."""
+    """Labels of the two runs: their models; where those are equal, preset, directory and a precision that differs."""
     models = [run.identity.model for run in both]
     if models[0] != models[1]:
         return models[0], models[1]
-    first, second = (f"{run.identity.model} ({_preset(run)}, {run.path.resolve().name})" for run in both)
+    precisions = [f"{run.identity.precision}, " for run in both]
+    if precisions[0] == precisions[1]:
+        precisions = ["", ""]
+    first, second = (
+        f"{run.identity.model} ({_preset(run)}, {precision}{run.path.resolve().name})"
+        for run, precision in zip(both, precisions, strict=True)
+    )
     return first, second
 
 

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, fx, nn
 
 from cspbench.errors import UsageError
+from cspbench.inference.device import Direct, Part, Running, interface, look_up
 from cspbench.inference.footprint import exhausted, out_of_memory
 from cspbench.inference.memory import keep_freed_memory
 from cspbench.inference.onednn import fuse
@@ -34,11 +35,11 @@ def choose_device(name: str | None) -> torch.device:
         return torch.device("cpu")
     try:
         device = torch.device(name or "cuda")
-        if device == torch.device("cuda") and torch.cuda.is_available():
-            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
-        torch.empty(1, device=device).cpu()  # tensors on "meta" have no values
-        if device.type == "cuda":
+        if device.type == "cuda" and torch.cuda.is_available():
+            if device == torch.device("cuda"):
+                device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
             torch.cuda.set_device(device)  # what names no device, such as pinned memory, would be on the first one
+        torch.empty(1, device=device).cpu()  # tensors on "meta" have no values
     except (RuntimeError, AssertionError, ValueError) as error:
         raise UsageError(
             "usage.device",
@@ -67,18 +68,25 @@ class Engine:
     precision: Precision
     limit: int | None = None
     """Images per forward pass; set when memory runs out."""
+    interface: Direct = field(init=False)
 
-    @torch.inference_mode()
+    def __post_init__(self) -> None:
+        self.interface = interface(self.device)
+
     def __call__(self, batch: Tensor) -> tuple[Tensor, ...]:
         """The module's outputs, float32 on the CPU, for (N, C, H, W), float32 on the CPU.
 
         Raises `IncompleteRunError` if memory does not suffice for one image.
         """
+        return self.start(batch).wait()
+
+    @torch.inference_mode()
+    def start(self, batch: Tensor, levels: Tensor | None = None) -> Running:
+        """The same, when it is waited for. `levels` is the table, on the device, of a batch of uint8 (N, H, W, C)."""
         parts = torch.split(batch, self.limit or len(batch))
         while True:
             try:
-                outputs = [self._forward(part) for part in parts]
-                break
+                return Running(self.interface, tuple([self._forward(part, levels) for part in parts]))
             except (MemoryError, RuntimeError) as error:
                 if not out_of_memory(error):
                     raise
@@ -90,12 +98,16 @@ class Engine:
             parts = torch.split(batch, self.limit)
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
-        return tuple(torch.cat(parts) for parts in zip(*outputs, strict=True))
 
-    def _forward(self, part: Tensor) -> tuple[Tensor, ...]:
-        x = part.to(self.device, DTYPES[self.precision], non_blocking=True, memory_format=torch.channels_last)
+    def _forward(self, part: Tensor, levels: Tensor | None) -> Part:
+        x = self.interface.copy(part)
+        begin = self.interface.mark()
+        if levels is not None:
+            x = look_up(x, levels)
+        x = x.to(DTYPES[self.precision], memory_format=torch.channels_last)
         outputs = self.module(x)
-        return tuple(output.float().cpu() for output in (outputs if isinstance(outputs, tuple) else (outputs,)))
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        return Part(begin, tuple(map(self.interface.fetch, outputs)), self.interface.mark())
 
 
 def prepare(module: nn.Module, device: torch.device, precision: Precision = "fp32", compiled: bool = False) -> Engine:

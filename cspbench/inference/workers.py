@@ -22,7 +22,7 @@ _PARENT_DEATH_SIGNAL = 1
 """Linux's PR_SET_PDEATHSIG."""
 
 
-def ahead(items: Dataset[Any], workers: int, *, pinned: bool = False, **order: Any) -> Generator[Any, None, None]:
+def ahead(items: Dataset[Any], workers: int, **order: Any) -> Generator[Any, None, None]:
     """What a DataLoader of the items gives, made ahead by `workers` processes, or in this process if 0.
 
     `order` are the DataLoader's arguments on order and batches. Exhaust or close the generator to end the workers.
@@ -37,7 +37,6 @@ def ahead(items: Dataset[Any], workers: int, *, pinned: bool = False, **order: A
         # not Python's default, which changes in 3.14: only a forked worker is a child of this process
         multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
         worker_init_fn=partial(_begin_worker, os.getpid()),
-        pin_memory=pinned,
         **order,
     )
     with _postponed({signal.SIGINT, signal.SIGTERM}):

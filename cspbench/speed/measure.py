@@ -10,6 +10,7 @@ from cspbench.evaluation.execution import SILENT, Listener
 from cspbench.inference.engine import choose_device, exact_arithmetic
 from cspbench.results import sessions
 from cspbench.results.speeds.record import Setting, SpeedRun
+from cspbench.speed.decoding import decoding
 from cspbench.speed.hardware import machine_of
 from cspbench.speed.picture import HEIGHT, WIDTH, jpeg
 from cspbench.speed.ready import Ready, ready
@@ -47,6 +48,7 @@ def measure(
     chosen = choose_device(device)
     exact_arithmetic()
     machine, data = machine_of(chosen), jpeg()
+    decoded = decoding(data)
     for group in groups:
         for setting in settings:
             when = sessions.now()
@@ -62,6 +64,7 @@ def measure(
                 setting=setting,
                 picture=(HEIGHT, WIDTH),
                 timings=[each.timing() for each in subjects],
+                decoding=decoded,
             )
 
 

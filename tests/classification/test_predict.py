@@ -14,6 +14,7 @@ from torch import Tensor
 from cspbench.classification.predict import PreparedImages, score
 from cspbench.data.presets import preset
 from cspbench.data.source import Entry, FileSource, Region
+from cspbench.inference.engine import Engine
 from cspbench.inference.shards import SHARD, Shards
 
 CLASSES = tuple(f"n{number:08d}" for number in range(6))
@@ -116,20 +117,18 @@ def test_one_image_without_finite_probabilities_is_enough(tmp_path: Path, bad: t
     source = FileSource("list", [Entry(name, None) for name in names], [Region(str(tmp_path / name)) for name in names])
     shards = Shards(tmp_path / "run", 2)
 
-    class Chances:
-        device = torch.device("cpu")
+    def chances(pixels: Tensor) -> Tensor:
+        outputs = torch.full((2, 3, 1, 1), 1 / 3)
+        outputs[list(bad), 1] = torch.nan
+        return outputs
 
-        def __call__(self, pixels: Tensor) -> tuple[Tensor, ...]:
-            outputs = torch.full((2, 3, 1, 1), 1 / 3)
-            outputs[list(bad), 1] = torch.nan
-            return (outputs,)
-
+    engine = Engine(chances, torch.device("cpu"), "fp32")
     predict = PreparedImages(source, preset("readme"), (8, 8), probabilities=True).predict
     if bad:
         with refuses("network.not-finite", where=f"{bad[0]}.png"):
-            predict(shards, [0], Chances(), 2, 0, lambda timing: None)  # type: ignore[arg-type]
+            predict(shards, [0], engine, 2, 0, lambda timing: None)
         assert shards.missing() == [0]
     else:
-        predict(shards, [0], Chances(), 2, 0, lambda timing: None)  # type: ignore[arg-type]
+        predict(shards, [0], engine, 2, 0, lambda timing: None)
         # of equal probabilities the lower class comes first, and there are no more than three
         assert shards.read(0)["classes"].tolist() == [[0, 1, 2]] * 2

@@ -85,6 +85,19 @@ def part(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
     return path, results(done)
 
 
+def test_flips_are_a_difference_of_ap(sample: Path, tmp_path: Path) -> None:
+    done = run(arguments(sample, "--limit", "40", "--precision", "bf16", "--flips", "--format", "json"), tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    stored = [json.loads((tmp_path / path / "run.json").read_text())["identity"]["precision"] for path in found["runs"]]
+    assert stored == ["fp32", "bf16"]
+    predicted = [(tmp_path / path / "predictions" / "000000.npz").read_bytes() for path in found["runs"]]
+    assert predicted[0] != predicted[1]
+    assert run(["compare", *found["runs"], "--json"], tmp_path).stdout == done.stdout
+    done = run(arguments(sample, "--nms", "0.4,0.5", "--precision", "bf16", "--flips"), tmp_path)
+    assert (done.returncode, error_of(done)) == (2, "usage.one-threshold")
+
+
 def test_engines_agree(part: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     path, ours = part
     other = results(run(["score", str(path), "--nms", "0.45", "--engine", "pycocotools", "--format", "json"], tmp_path))

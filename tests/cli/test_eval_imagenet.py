@@ -21,6 +21,7 @@ from PIL import Image
 from processes import run
 from refusals import error_of
 
+from cspbench.inference.shards import Shards
 from cspbench.network.builder import Builder
 from cspbench.network.cfg.writer import write as cfg_text
 from cspbench.weights.darknet import write as write_weights
@@ -231,6 +232,31 @@ def test_explain_names_the_steps(sample: Sample, tmp_path: Path) -> None:
     assert lines[1].startswith("small,head,nothing,")
     for step in ("decoder", "resize", "crop", "order", "epsilon", "normalisation", "class order sorted"):
         assert any(f",{step}," in line for line in lines)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_flips_are_counted_on_the_same_images(sample: Sample, tmp_path: Path) -> None:
+    arguments = sample.arguments("--limit", "64", "--precision", "bf16", "--flips")
+    done = run(arguments, tmp_path)
+    assert done.returncode == 0, done.stderr
+    folders = {json.loads((each / "run.json").read_text())["identity"]["precision"]: each for each in runs_of(tmp_path)}
+    top = [Shards(folders[name], 64).read(0)["classes"][:, 0] for name in ("fp32", "bf16")]
+    changed = int((top[0] != top[1]).sum())
+    assert changed > 0
+    assert f"; another top-1 class on {changed} of 64 images" in done.stdout
+    assert "| A | small (readme, fp32, small-readme" in done.stdout
+    assert "| B | small (readme, bf16, small-readme" in done.stdout
+    again = run(["compare", str(folders["fp32"]), str(folders["bf16"]), "--json"], tmp_path)
+    assert json.loads(again.stdout)["changed"] == changed
+
+
+def runs_of(folder: Path) -> list[Path]:
+    return sorted((folder / "runs").iterdir())
+
+
+def test_flips_need_another_precision_than_fp32(sample: Sample, tmp_path: Path) -> None:
+    done = run(sample.arguments("--flips"), tmp_path)
+    assert (done.returncode, error_of(done)) == (2, "usage.flips-of-fp32")
     assert not (tmp_path / "runs").exists()
 
 

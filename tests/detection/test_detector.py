@@ -16,10 +16,11 @@ from torch_arrays import computing, draw
 from cspbench.data.detection_presets import PRESETS, detection_preset
 from cspbench.detection import decode_yolo
 from cspbench.detection.candidates import Candidates
-from cspbench.detection.detector import DarknetDetector, Detector, QuotedDetector, detector_of
+from cspbench.detection.detector import DarknetDetector, Detector, QuotedDetector, YoloxDetector, detector_of
 from cspbench.detection.nms import nms
 from cspbench.inference import engine
 from cspbench.inference.description import describe
+from cspbench.inference.device import look_up
 from cspbench.network.epsilon import Epsilon
 from cspbench.network.module import to_module
 from cspbench.network.network import Network
@@ -148,6 +149,33 @@ def test_pixels_by_hand() -> None:
     again = QuotedDetector((), (2, 2), thunder).prepare(image, out)
     assert again is out
     assert out[0, 0, 0] == pytest.approx((15 - 123.675) / 58.395, rel=1e-5)
+
+
+def in_levels(name: str, rules: str) -> Detector:
+    quoted = registry.model(name).detector_protocol
+    if quoted is not None:
+        return QuotedDetector((), (40, 56), quoted)
+    return YoloxDetector((), (40, 56), detection_preset(rules))
+
+
+@pytest.mark.parametrize(
+    ("name", "rules"),
+    [(name, "readme") for name in QUOTED] + [("yolox-s", rules) for rules in ("yolox", "yolox-legacy", "mmdet")],
+)
+@pytest.mark.parametrize("size", [(30, 70), (90, 31), (40, 56), (1, 200)])
+def test_bytes_and_a_table_are_the_same_input(name: str, rules: str, size: tuple[int, int]) -> None:
+    one, levels = in_levels(name, rules), np.empty((40, 56, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(size[0]).integers(0, 256, (*size, 3), np.uint8)).save(file, "PNG")
+    expected, extent = one.load(file.getvalue(), "one")
+    assert one.load_levels(file.getvalue(), "one", levels) == extent
+    assert one.levels is not None
+    found = look_up(torch.from_numpy(levels)[None], torch.from_numpy(one.levels))[0]
+    assert found.numpy().tobytes() == expected.tobytes()
+
+
+def test_darknets_floats_have_no_table() -> None:
+    assert all(in_levels("yolox-s", name).levels is None for name, rules in PRESETS.items() if not rules.exact)
 
 
 def test_protocols_are_their_authors() -> None:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
 from refusals import refuses
 from torch import Tensor, nn
 
-from cspbench.data.source import FileSource
-from cspbench.inference import engine, onednn, predict_shards, workers
-from cspbench.inference.shards import Shards
+from cspbench.inference import engine, onednn
 from cspbench.network.builder import Builder
 from cspbench.network.module import to_module
 
@@ -149,30 +145,15 @@ def test_a_process_of_torchrun_has_its_own_gpu(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", current.append)
-    monkeypatch.setattr(torch, "empty", lambda *size, device: Tensor())
+
+    def empty(*size: int, device: torch.device) -> Tensor:
+        assert current == ([device] if device.type == "cuda" else [])  # nothing is allocated before
+        return Tensor()
+
+    monkeypatch.setattr(torch, "empty", empty)
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     if rank is not None:
         monkeypatch.setenv("LOCAL_RANK", rank)
     wanted = torch.device("cpu") if device is None else torch.device("cuda", device)
     assert engine.choose_device(name) == wanted
     assert current == [] if device is None else [wanted]
-
-
-def test_images_are_pinned_for_a_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[bool] = []
-
-    class Loader:
-        def __init__(self, *args: object, pin_memory: bool, **more: object) -> None:
-            asked.append(pin_memory)
-
-        def __iter__(self) -> Iterator[None]:
-            return iter(())
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(workers, "DataLoader", Loader)
-    monkeypatch.setattr(predict_shards.Predictor, "__abstractmethods__", frozenset())
-    for device in ("cpu", "cuda"):
-        ready = engine.Engine(lambda x: x, torch.device(device), "fp32")
-        images = predict_shards.Predictor(FileSource("list", [], []), (1, 1))  # type: ignore[abstract]
-        images.predict(Shards(Path("run"), 4), [0], ready, 4, 0, lambda timing: None)
-    assert asked == [False, True]

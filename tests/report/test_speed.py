@@ -8,6 +8,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec import structs
 from result_files import counts
@@ -177,6 +178,18 @@ def test_json_and_csv_have_the_numbers() -> None:
         ("ratio", stage) for stage in ("network", "boxes", "images")
     ]
     assert (lines[-3]["median"], lines[-3]["interval_low"], lines[0]["median"]) == ("1.8", "1.65217", "35.7143")
+
+
+def test_decoding_stands_beside_the_tables() -> None:
+    run = structs.replace(tiny_run(), decoding={"opencv": [0.004, 0.005, 0.1], "stb": [0.01, 0.01, 0.02]})
+    text = blocks([run])[-2].text  # type: ignore[union-attr]
+    assert text == "One core decodes the picture alone 200 times a second by opencv, 100 times a second by stb."
+    assert as_json([run])[0]["decoding"]["stb"]["median"] == 0.01
+    assert msgspec.json.decode(msgspec.json.encode(run), type=SpeedRun) == run
+    assert b"decoding" not in msgspec.json.encode(tiny_run())  # records from before it was measured stay as they are
+    for times in ([], [0.0], [-1.0]):
+        with pytest.raises(ValueError, match="a time that cannot be"):
+            structs.replace(run, decoding={"stb": times})
 
 
 def test_a_busy_machine_is_said() -> None:

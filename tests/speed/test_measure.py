@@ -11,6 +11,7 @@ import pytest
 import torch
 from refusals import refuses
 
+from cspbench.data.decode import DECODERS
 from cspbench.inference import footprint
 from cspbench.results.speeds.record import Setting, Stage
 from cspbench.speed import measure, memory, ready
@@ -42,6 +43,8 @@ def test_a_run_has_every_network_and_stage(group: Group) -> None:
     first, second = measure.measure([group], [Setting(), Setting("bf16", batch=2)], device="cpu", seconds=TINY)
     assert [run.setting for run in (first, second)] == [Setting(), Setting("bf16", batch=2)]
     assert (first.picture, first.session.device, first.machine.accelerator) == ((480, 640), "cpu", None)
+    assert {name: len(times) for name, times in first.decoding.items()} == dict.fromkeys(DECODERS, 15)
+    assert first.decoding == second.decoding  # once a command
     assert first.machine.threads == torch.get_num_threads()
     classifier, detector = first.timings
     assert [each.model for each in first.timings] == ["sample-csp-classifier", "sample-csp-detector"]

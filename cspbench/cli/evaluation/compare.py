@@ -39,13 +39,18 @@ def compare(
     by default that of each run's preset. Two files of detections (COCO's result format) are compared as they are, on
     --data.
     """
-    from cspbench.evaluation.compare import ClassifierComparison
     from cspbench.evaluation.compare import compare as compared
 
     if first.is_file():
         data = place_of_data(None, data, options.COCO)
     comparison = compared(first, second, nms=nms, data=data, listener=terminal())
-    form = format_of(form, as_json)
+    print_comparison(comparison, format_of(form, as_json))
+
+
+def print_comparison(comparison: ClassifierComparison | DetectorComparison | FileComparison, form: Format) -> None:
+    """Print a comparison in any format."""
+    from cspbench.evaluation.compare import ClassifierComparison
+
     if isinstance(comparison, ClassifierComparison):
         _classifiers(comparison, form)
     else:
@@ -63,6 +68,7 @@ def _classifiers(comparison: ClassifierComparison, form: Format) -> None:
                 "top5": [accuracy.as_json() for accuracy in comparison.top5],
                 **asdict(shared),
                 "p": shared.p,
+                "changed": comparison.changed,
                 "right": dict(comparison.right),
             }
         )
@@ -77,7 +83,9 @@ def _classifiers(comparison: ClassifierComparison, form: Format) -> None:
     columns = Column("Run"), Column("Model"), Column("Top-1", kind="number"), Column("Top-5", kind="number")
     counts = f"both right {shared.both}, only A {shared.only_first}, only B {shared.only_second}"
     flipped = [f"flipped: {key}, right in {which}" for key, which in comparison.right.items()]
-    text = "\n".join([f"{counts}, neither {shared.neither}; McNemar p = {shared.p:.4g}", *flipped])
+    test = f"{counts}, neither {shared.neither}; McNemar p = {shared.p:.4g}"
+    changed = f"another top-1 class on {comparison.changed} of {comparison.top1[0].total} images"
+    text = "\n".join([f"{test}; {changed}", *flipped])
     print_blocks([Table(columns, rows), Paragraph(text)], Style(form))
 
 

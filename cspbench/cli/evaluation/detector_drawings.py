@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 def draw_result(result: DetectionResult, draw: str | None, out: Path | None, plots: Path | None) -> None:
     """Write the pictures and plots that the options name; pictures at the first NMS threshold."""
+    if draw is None and plots is None:
+        return  # before anything that draws is imported
     from cspbench.data.decode import decoder_named
     from cspbench.io import own_folder
     from cspbench.plots.detections import LEAST

@@ -62,6 +62,7 @@ def eval_coco(
     run: options.RunOption = Path("runs"),
     fresh: options.FreshOption = False,
     allow_bad: options.BadOption = 0,
+    flips: options.FlipsOption = False,
     channels_last: options.LastOption = True,
     form: options.FormatOption = Format.MD,
     wide: options.WideOption = False,
@@ -79,6 +80,7 @@ def eval_coco(
     """
     from cspbench.cli.evaluation.detector_drawings import draw_result
     from cspbench.cli.evaluation.detector_results import finish_detectors, write_classes, write_json
+    from cspbench.cli.evaluation.flips import check_flips, show_flips
     from cspbench.data.darknet.opening import open_detection_data
     from cspbench.data.detection_presets import detection_preset
     from cspbench.evaluation import selection
@@ -93,6 +95,8 @@ def eval_coco(
     # refuses unusable options before anything is read; without --preset each model has its own
     protocol = detection_preset(preset or "readme").overridden(conf=conf, nms_kind=nms_kind, decoder=decoder)
     scoring = ScoringOptions(thresholds_of(nms, protocol), protocol.nms_kind, engine, bootstrap or None, per_class)
+    if flips:
+        check_flips(precision, scoring.thresholds)
     pixels = arguments.parse_size(size)
     opened = partial(open_detection_data, split=split, allowed=allow_bad, upright=protocol.decoder == "opencv")
     place, selected = chosen("coco", data, data_option, sample, models, cfg, weights, opened, listener)
@@ -113,6 +117,9 @@ def eval_coco(
         for model in selected.models
         for shape in ([pixels] if pixels else selection.sizes_of(model.network))
     ]
+    if flips:
+        show_flips([each for _, each in evaluations], how, form, allow_bad, nms)
+        return
     if len(evaluations) > 1 and (save_json or draw or plots):
         raise UsageError(
             "usage.one-evaluation",

@@ -19,6 +19,7 @@ from cspbench.errors import printable
 
 if TYPE_CHECKING:
     from cspbench.classification.ablation import Explained
+    from cspbench.evaluation.execution import Execution
     from cspbench.evaluation.imagenet import ClassificationResult
     from cspbench.evaluation.selection import Selected
 
@@ -57,6 +58,7 @@ def eval_imagenet(
     explain: Annotated[
         bool, typer.Option("--explain", help="Show which step of preprocessing moves the accuracy.")
     ] = False,
+    flips: options.FlipsOption = False,
     channels_last: options.LastOption = True,
     form: options.FormatOption = Format.MD,
     wide: options.WideOption = False,
@@ -70,6 +72,7 @@ def eval_imagenet(
 
     Exit codes: 1 an accuracy is off; 3 labels or class order do not match the declaration; 4 images could not be read.
     """
+    from cspbench.cli.evaluation.flips import check_flips, show_flips
     from cspbench.cli.evaluation.results import finish_classifiers
     from cspbench.data.imagenet import open_imagenet
     from cspbench.evaluation.imagenet import check_classes, evaluate_imagenet
@@ -79,6 +82,8 @@ def eval_imagenet(
 
     listener, style = terminal(), Style(form, wide, legend)
     how = arguments.execution(batch, workers, device, precision, compiled, fresh)
+    if flips:
+        check_flips(precision)
     pixels = arguments.parse_size(size)
     opened = partial(open_imagenet, labels=labels, names=names, allowed=allow_bad)
     place, selected = chosen("imagenet", data, data_option, sample, models, cfg, weights, opened, listener)
@@ -91,10 +96,16 @@ def eval_imagenet(
         _explain(selected.models, partial(explain_imagenet, data=source, seed=seed, **about), style, allow_bad)
         return
 
-    def evaluated(model: Selected) -> ClassificationResult | None:
+    def evaluated(model: Selected, execution: Execution = how) -> ClassificationResult | None:
         if not isinstance(model.network, ModuleNetwork):  # whose file says how many classes it has
             check_classes(model.name, source, classes)  # before its weights are read
-        return evaluate_imagenet(model.network, source, weights=model.file, store=run, **about)
+        return evaluate_imagenet(
+            model.network, source, weights=model.file, store=run, **about | {"execution": execution}
+        )
+
+    if flips:
+        show_flips([partial(evaluated, model) for model in selected.models], how, form, allow_bad)
+        return
 
     results, failed = evaluate_all([(model.name, partial(evaluated, model)) for model in selected.models], listener)
     finished = [result for result in results if result is not None]

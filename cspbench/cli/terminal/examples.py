@@ -23,6 +23,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "cspbench eval-imagenet --sample",
         "cspbench eval-imagenet ILSVRC2012_val -m csresnext50 --limit 1000",
         "cspbench eval-imagenet ILSVRC2012_val --cfg mine.cfg --weights mine.weights --explain",
+        "cspbench eval-imagenet ILSVRC2012_val -m csresnext50 --precision bf16 --flips",
     ),
     "eval-coco": (
         "cspbench eval-coco --sample --nms 0.45,0.6",

@@ -32,7 +32,7 @@ PANELS = {
             "--plots",
             "--per-class",
         ),
-        *("--layers", "--against", "--assign", "--explain", "--why", "--strict", "--only", "--like-readme"),
+        *("--layers", "--against", "--assign", "--explain", "--flips", "--why", "--strict", "--only", "--like-readme"),
         *("--junit", "--summary", "--comment", "--save-txt"),
     ),
 }

@@ -19,6 +19,7 @@ from cspbench.network.layers import Shape, Weight
 from cspbench.network.modular.network import ModuleNetwork
 from cspbench.network.modular.part import Part
 from cspbench.network.modular.sum import Sum
+from cspbench.network.one_buffer import on_one_buffer
 from cspbench.network.operations import NAMES, Operations
 
 Formula = Callable[[Any, tuple[Shape, ...], Shape], Operations]
@@ -83,6 +84,7 @@ def parts_of(network: ModuleNetwork) -> tuple[Part, ...]:
     """
     with torch.device("meta"):
         module = network.design.module().eval()
+    on_one_buffer(module)
     parts: dict[str, Part] = {}
 
     def record(path: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
@@ -97,7 +99,8 @@ def parts_of(network: ModuleNetwork) -> tuple[Part, ...]:
             leaf.register_forward_hook(record(path))
     try:
         with torch.no_grad():
-            module(torch.empty(1, *network.input, device="meta"))
+            # no image, on the CPU: on "meta" torch joins maps in Python, for which it imports its compiler
+            module(torch.empty(0, *network.input))
     except RuntimeError as error:
         raise DefinitionError(
             "network.module-shapes",

@@ -15,12 +15,12 @@ from cspbench.network.fvcore_counter import (
     Traced,
     analyse,
     corrected,
-    on_one_buffer,
     operations_of,
     parameters_of,
 )
 from cspbench.network.layers import Shape
 from cspbench.network.modular.network import ModuleNetwork
+from cspbench.network.one_buffer import on_one_buffer
 from cspbench.network.operations import NAMES
 
 

@@ -49,6 +49,12 @@ def blocks(runs: Sequence[SpeedRun]) -> list[Block]:
         parts.append(Table(TIMES, [_line(run, timing) for run in of_machine for timing in run.timings]))
         if lines := [_ratio_line(run, ratio) for run in of_machine for ratio in _ratios(run)]:
             parts.append(Table(RATIOS, lines))
+        if decoded := of_machine[-1].decoding:
+            rates = (
+                f"{short(middle(times).inverse().median)} times a second by {decoder}"
+                for decoder, times in decoded.items()
+            )
+            parts.append(Paragraph(printable(f"One core decodes the picture alone {', '.join(rates)}."), "text"))
     return [*parts, Paragraph(LEGEND.replace("\n", " "), "legend")]
 
 
@@ -151,6 +157,7 @@ def as_json(runs: Iterable[SpeedRun]) -> list[dict[str, Any]]:
             "commit": run.session.commit,
             "torch": run.session.packages.get("torch"),
             "picture": list(run.picture),
+            "decoding": {decoder: _middle(middle(times)) for decoder, times in run.decoding.items()},
             "times": [_times(timing) for timing in run.timings],
             "ratios": [_ratio(ratio) for ratio in _ratios(run)],
         }

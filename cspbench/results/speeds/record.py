@@ -119,7 +119,7 @@ class Timing(Struct, frozen=True, omit_defaults=True, kw_only=True):
         return [load + rest for load, rest in zip(self.load, boxes, strict=True)]
 
 
-class SpeedRun(Struct, frozen=True, kw_only=True):
+class SpeedRun(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Networks that were timed in turns, under one setting."""
 
     session: Session
@@ -128,10 +128,15 @@ class SpeedRun(Struct, frozen=True, kw_only=True):
     picture: Size
     """Height and width of the JPEG file."""
     timings: list[Timing]
+    decoding: dict[str, list[float]] = {}
+    """Seconds to decode the picture to pixels of 8 bits, in one thread, by decoder and round."""
 
     def __post_init__(self) -> None:
         if not self.timings or len({timing.rounds for timing in self.timings}) != 1:
             raise ValueError("networks that were not timed in turns")
+        times = [value for rounds in self.decoding.values() for value in rounds or [0.0]]
+        if not all(math.isfinite(value) and 0 < value < LONGEST for value in times):
+            raise ValueError("a time that cannot be")
 
     @property
     def key(self) -> str:
