@@ -108,5 +108,5 @@ def explain_coco(
         measured, bad = measure(on, source, truth, changed, engine, reach)
     if not bootstrap:
         return Explained(subject.name, detector.size, len(source), changes(changed, measured), bad)
-    with listener.progress("bootstrap", (len(changed) - 1) * resampling.DRAWS) as reach:
+    with listener.progress("bootstrap", resampling.DRAWS) as reach:
         return Explained(subject.name, detector.size, len(source), changes(changed, measured, reach), bad)

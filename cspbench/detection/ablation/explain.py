@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -115,21 +114,14 @@ def changes(
 ) -> tuple[Change, ...]:
     """The changes against the first variant, the preset.
 
-    `progress` receives the number of bootstrap draws done, of all intervals together; without it there are none.
+    `progress` receives the number of bootstrap draws done; without it there are no intervals.
     """
-    result = [_change(variants[0], measured[0])]
-    for number, (variant, of_variant) in enumerate(zip(variants[1:], measured[1:], strict=True)):
-        interval = None
-        if progress is not None:
-            step = partial(_advance, progress, number * bootstrap.DRAWS)
-            difference = bootstrap.paired(measured[0], of_variant, step=step)["ap"]
-            interval = None if difference is None else difference.interval
-        result.append(_change(variant, of_variant, measured[0], interval))
-    return tuple(result)
-
-
-def _advance(progress: Callable[[int], None], before: int, done: int) -> None:
-    progress(before + done)
+    base, *others = measured
+    intervals: list[tuple[float, float] | None] = [None] * len(others)
+    if progress is not None:
+        intervals = bootstrap.ap_differences(base, others, step=progress)
+    rest = zip(variants[1:], others, intervals, strict=True)
+    return (_change(variants[0], base), *(_change(each, result, base, interval) for each, result, interval in rest))
 
 
 def _forward(parts: Parts) -> tuple[Input, Epsilon]:

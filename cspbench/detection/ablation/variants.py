@@ -37,7 +37,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Variant:
-    """One part changed, or all of them (`everything`), or `nothing`: what it is changed to, and which programs do so."""
+    """One part changed, all of them (`everything`) or `nothing`: what it is changed to, and which programs do so."""
 
     part: str
     to: str
