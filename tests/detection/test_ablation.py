@@ -65,13 +65,12 @@ def test_places_by_hand() -> None:
 
 
 def test_sides_are_cut_or_rounded() -> None:
-    image = picture(334, 500)  # at 416 wide 277.9 rows
+    # at 416 wide an image of 500x334 has 277.9 rows
     for resize, height in (("darknet", 277), ("yolox", 277), ("mmdet", 278), ("pillow", 278)):
         assert replace(PLAIN, resize=resize, placing=Placing("corner", 114)).place((416, 416), (500, 334)) == (
             *(0, 0),
             *(416, height),
         )
-        replace(PLAIN, resize=resize).prepare(image, (8, 8))
 
 
 def test_grey_images_keep_one_channel() -> None:
@@ -169,6 +168,6 @@ def test_the_parts_of_darknet_and_yolox() -> None:
 
 def test_a_preset_follows_letter_box_of_the_cfg() -> None:
     for letter_box, where in ((False, "stretched"), (True, "centred")):
-        heads = [each for each in variants(detection_preset("readme"), DARKNET, letter_box=letter_box)]
-        (head,) = (each for each in heads if each.to == "head")
+        preset = detection_preset("readme")
+        (head,) = (each for each in variants(preset, DARKNET, letter_box=letter_box) if each.to == "head")
         assert head.parts.input.placing.where == where
