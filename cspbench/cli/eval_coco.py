@@ -65,9 +65,7 @@ def eval_coco(
     run: options.RunOption = Path("runs"),
     fresh: options.FreshOption = False,
     allow_bad: options.BadOption = 0,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Show which part of the protocol moves AP; nothing is stored.")
-    ] = False,
+    explain: options.ExplainOption = False,
     channels_last: options.LastOption = True,
     form: options.FormatOption = Format.MD,
     wide: options.WideOption = False,

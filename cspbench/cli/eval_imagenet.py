@@ -53,9 +53,7 @@ def eval_imagenet(
     run: options.RunOption = Path("runs"),
     fresh: options.FreshOption = False,
     allow_bad: options.BadOption = 0,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Show which step of preprocessing moves the accuracy.")
-    ] = False,
+    explain: options.ExplainOption = False,
     channels_last: options.LastOption = True,
     form: options.FormatOption = Format.MD,
     wide: options.WideOption = False,

@@ -68,5 +68,5 @@ def _in_image(image: Candidates, place: Place, extent: tuple[int, int]) -> Candi
         return no_candidates()
     scale = np.array(extent, np.float32) / np.array([place.width, place.height], np.float32)
     corner = np.array([place.left, place.top], np.float32)
-    boxes = np.concatenate(((image.boxes[:, :2] - corner) * scale, image.boxes[:, 2:] * scale), 1)
+    boxes: Floats = np.concatenate(((image.boxes[:, :2] - corner) * scale, image.boxes[:, 2:] * scale), 1)
     return Candidates(boxes, image.box, image.category, image.score)

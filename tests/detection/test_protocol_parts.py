@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,7 +49,8 @@ def test_values_by_hand() -> None:
             ("levels", levels),
             ("imagenet", [(1 - 0.485) / 0.229, (0.2 - 0.456) / 0.224, -0.406 / 0.225]),
         ):
-            changed = replace(PLAIN, values=values, resize=resize)
+            about: dict[str, Any] = {"values": values, "resize": resize}
+            changed = replace(PLAIN, **about)
             assert changed.prepare(image, (1, 1)).ravel() == pytest.approx(expected, abs=1e-6), (resize, values)
     swapped = replace(PLAIN, values="imagenet", order="bgr").prepare(image, (1, 1)).ravel()
     assert swapped == pytest.approx([-0.485 / 0.229, (0.2 - 0.456) / 0.224, (1 - 0.406) / 0.225], abs=1e-6)
@@ -56,7 +58,7 @@ def test_values_by_hand() -> None:
 
 def test_places_by_hand() -> None:
     image = np.full((2, 4, 3), 255, np.uint8)  # 4 across, 2 down, in an input of 4 x 4
-    rows = {"stretched": [1, 1, 1, 1], "centred": [0.2, 1, 1, 0.2], "corner": [1, 1, 0.2, 0.2]}
+    rows: dict[Any, list[float]] = {"stretched": [1, 1, 1, 1], "centred": [0.2, 1, 1, 0.2], "corner": [1, 1, 0.2, 0.2]}
     for where, expected in rows.items():
         changed = replace(PLAIN, resize="mmdet", placing=Placing(where, 51))
         assert changed.prepare(image, (4, 4))[2, :, 3] == pytest.approx(expected), where
@@ -66,7 +68,8 @@ def test_places_by_hand() -> None:
 
 def test_sides_are_cut_or_rounded() -> None:
     # at 416 wide an image of 500x334 has 277.9 rows
-    for resize, height in (("darknet", 277), ("yolox", 277), ("mmdet", 278), ("pillow", 278)):
+    cases: Any = (("darknet", 277), ("yolox", 277), ("mmdet", 278), ("pillow", 278))
+    for resize, height in cases:
         assert replace(PLAIN, resize=resize, placing=Placing("corner", 114)).place((416, 416), (500, 334)) == (
             *(0, 0),
             *(416, height),
@@ -107,7 +110,8 @@ def test_boxes_return_from_any_place() -> None:
     # at a ratio of 2 the image is 60 x 64 pixels of the input, 18 beside it on either side
     extent, own = (30, 32), boxes(darknet(), None, (96, 64))
     assert len(own)
-    for where, left, width in (("centred", 18, 60), ("corner", 0, 60), ("stretched", 0, 96)):
+    places: Any = (("centred", 18, 60), ("corner", 0, 60), ("stretched", 0, 96))
+    for where, left, width in places:
         for resize in ("darknet", "yolox", "mmdet", "pillow"):
             changed = replace(PLAIN, resize=resize, placing=Placing(where, 114))
             back = boxes(darknet(), changed, extent).boxes
@@ -145,7 +149,7 @@ def test_each_variant_changes_one_part(name: str) -> None:
     assert len({each.parts for each in (first, *others)}) == 1 + len(others)
     for each in others:
         changed = [field.name for field in fields(first.parts) if field.name != "input"]
-        pairs = [(first.parts, each.parts, field) for field in changed]
+        pairs: list[tuple[Any, Any, str]] = [(first.parts, each.parts, field) for field in changed]
         pairs += [(first.parts.input, each.parts.input, field.name) for field in fields(Input)]
         count = sum(getattr(one, field) != getattr(other, field) for one, other, field in pairs)
         assert count == 1 or each.part == "everything", each
