@@ -19,7 +19,7 @@ SEVERAL_WORDINGS = frozenset(
     """
     cfg.out-of-range incomplete.write-failed memory.exhausted
     network.indivisible-channels network.no-sources
-    network.shortcut-sizes network.unknown-source network.window-too-large usage.needs-model
+    network.shortcut-sizes network.unknown-source network.window-too-large usage.needs-model usage.no-csp-backbone
     usage.one-model usage.other-task usage.out-of-range usage.own-protocol usage.two-networks
     usage.unknown-suffix
     """.split()

@@ -123,6 +123,9 @@ MapOption = Annotated[
 ]
 MapIouOption = Annotated[float, typer.Option("--map-iou", metavar="IOU", help="IoU threshold of --map.")]
 MapConfOption = Annotated[float, typer.Option("--map-conf", metavar="SCORE", help="Score of what --map counts.")]
+ExplainOption = Annotated[
+    bool, typer.Option("--explain", help="Show which part of the protocol moves the accuracy; nothing is stored.")
+]
 ClassOption = Annotated[bool, typer.Option("--per-class", help="Also show AP and AR of every class.")]
 
 # how it is carried out

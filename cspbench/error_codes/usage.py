@@ -22,6 +22,7 @@ CODES = {
     "usage.draw-without-images": "Images were to be drawn, and the data set has only annotations.",
     "usage.draw-without-out": "Images were to be drawn for a file of detections, and no folder was named.",
     "usage.empty": "An argument, or the value of an option, is empty.",
+    "usage.explain-alone": "--explain was combined with an option that needs a stored run, or with torchrun.",
     "usage.fail-on": "--fail-on is not a list of metrics and tolerances.",
     "usage.file-exists": "The output file exists already.",
     "usage.file-options": "Options for runs were given for a detection file.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -62,6 +63,7 @@ def eval_coco(
     run: options.RunOption = Path("runs"),
     fresh: options.FreshOption = False,
     allow_bad: options.BadOption = 0,
+    explain: options.ExplainOption = False,
     flips: options.FlipsOption = False,
     channels_last: options.LastOption = True,
     form: options.FormatOption = Format.MD,
@@ -80,14 +82,16 @@ def eval_coco(
     """
     from cspbench.cli.evaluation.detector_drawings import draw_result
     from cspbench.cli.evaluation.detector_results import finish_detectors, write_classes, write_json
+    from cspbench.cli.evaluation.explained_detectors import check_alone, finish_explained
     from cspbench.cli.evaluation.flips import check_flips, show_flips
     from cspbench.data.darknet.opening import open_detection_data
     from cspbench.data.detection_presets import detection_preset
     from cspbench.evaluation import selection
     from cspbench.evaluation.coco import evaluate_coco
     from cspbench.evaluation.detection_data import known_names
+    from cspbench.evaluation.explain_coco import explain_coco
     from cspbench.evaluation.part import part_of
-    from cspbench.evaluation.scoring import ScoringOptions, thresholds_of
+    from cspbench.evaluation.scoring import ScoringOptions, one_threshold, thresholds_of
     from cspbench.inference.description import describe
 
     listener = terminal()
@@ -98,6 +102,18 @@ def eval_coco(
     if flips:
         check_flips(precision, scoring.thresholds)
     pixels = arguments.parse_size(size)
+    if explain:
+        files = {
+            "--draw": draw,
+            "--plots": plots,
+            "--save-json": save_json,
+            "--out": out,
+            "--fresh": fresh,
+            "--flips": flips,
+        }
+        files |= {"--per-class": per_class, "--map": darknet_map}
+        check_alone([option for option, value in files.items() if value])
+        one_threshold(scoring.thresholds)
     opened = partial(open_detection_data, split=split, allowed=allow_bad, upright=protocol.decoder == "opencv")
     place, selected = chosen("coco", data, data_option, sample, models, cfg, weights, opened, listener)
     description = describe(selected.models[0].network)
@@ -105,16 +121,19 @@ def eval_coco(
     texts = known.texts if known else None
     source = part_of(opened(place, names=texts, classes=description.heads[-1].classes), limit, seed)
     values = {"--preset": preset, "--nms": nms, "--nms-kind": nms_kind, "--conf": conf, "--decoder": decoder}
-    given = [option for option, value in values.items() if value is not None]
+    given = [option for option, value in values.items() if value is not None] + ["--explain"] * explain
     selection.check_own_protocol(selected.models, given, listener)
     about: dict[str, Any] = {"nms": nms, "nms_kind": nms_kind, "conf": conf, "decoder": decoder, "preset": preset}
-    about |= {"bootstrap": scoring.bootstrap, "per_class": per_class, "ema": ema, "engine": engine}
-    about |= {"store": run, "execution": how, "listener": listener}
-    about |= {"names": known, "darknet_map": map_options(darknet_map, map_iou, map_conf)}
-    evaluate = partial(evaluate_coco, data=source, **about)
+    about |= {"bootstrap": scoring.bootstrap, "ema": ema, "engine": engine, "names": known}
+    about |= {"execution": how, "listener": listener}
+    evaluate: Callable[..., Any] = partial(explain_coco, data=source, seed=seed, **about)
+    if not explain:
+        maps = map_options(darknet_map, map_iou, map_conf)
+        evaluate = partial(evaluate_coco, data=source, per_class=per_class, store=run, darknet_map=maps, **about)
     evaluations = [
         (model.name, partial(evaluate, model.network, weights=model.file, size=shape))
         for model in selected.models
+        if not (explain and model.quoted)
         for shape in ([pixels] if pixels else selection.sizes_of(model.network))
     ]
     if flips:
@@ -128,6 +147,9 @@ def eval_coco(
             remedy="Name one with -m and --size",
         )
     results, failed = selection.evaluate_all(evaluations, listener)
+    if explain:
+        finish_explained(results, Style(form, wide, legend), allow_bad, failed)
+        return
     finished = [result for result in results if result is not None]
     if len(finished) == len(results):  # otherwise this process only helped another
         for result in finished:

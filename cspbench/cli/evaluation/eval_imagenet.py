@@ -55,9 +55,7 @@ def eval_imagenet(
     run: options.RunOption = Path("runs"),
     fresh: options.FreshOption = False,
     allow_bad: options.BadOption = 0,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Show which step of preprocessing moves the accuracy.")
-    ] = False,
+    explain: options.ExplainOption = False,
     flips: options.FlipsOption = False,
     channels_last: options.LastOption = True,
     form: options.FormatOption = Format.MD,
@@ -83,6 +81,7 @@ def eval_imagenet(
     listener, style = terminal(), Style(form, wide, legend)
     how = arguments.execution(batch, workers, device, precision, compiled, fresh)
     if flips:
+        arguments.refuse_together({"--flips": flips, "--explain": explain}, {"--flips": ("--explain",)})
         check_flips(precision)
     pixels = arguments.parse_size(size)
     opened = partial(open_imagenet, labels=labels, names=names, allowed=allow_bad)

@@ -29,6 +29,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "cspbench eval-coco --sample --nms 0.45,0.6",
         "cspbench eval-coco coco --cfg mine.cfg --weights mine.weights --per-class --out results",
         "cspbench eval-coco voc.data --cfg mine.cfg --weights mine.weights --map voc11",
+        "cspbench eval-coco coco -m yolox-nano --weights yolox_nano.pth --limit 500 --explain",
     ),
     "predict": (
         "cspbench predict photo.jpg -m csresnext50 --weights csresnext50.weights",

@@ -7,7 +7,7 @@ draw repeats some images and omits others, which biases AP, so that on few image
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,6 +96,27 @@ def paired(
     return result
 
 
+def ap_differences(
+    base: AveragePrecision,
+    others: Sequence[AveragePrecision],
+    draws: int = DRAWS,
+    seed: int = SEED,
+    step: Step = lambda done: None,
+) -> list[tuple[float, float] | None]:
+    """The 95 % intervals of the AP of several runs minus that of `base`, on the same images; those of `paired`.
+
+    All runs share the draws. None without objects. Raises `DatasetError`.
+    """
+    sides = [_matches(result) for result in (base, *others)]
+    hits = [events(best(side, MOST), 0) for side in sides]
+    categories = len(sides[0].category_ids)
+    values = np.empty((draws, len(hits)))
+    for done, weights in enumerate(_weights(len(sides[0].image_ids), draws, seed)):
+        values[done] = [_mean(precision(of_run, weights, categories)) for of_run in hits]
+        step(done + 1)
+    return [_interval(values[:, place] - values[:, 0]) for place in range(1, len(hits))]
+
+
 def _matches(result: AveragePrecision) -> Matches:
     if result.matches is None:
         raise DatasetError(
@@ -110,14 +131,18 @@ def _matches(result: AveragePrecision) -> Matches:
 
 def _draws(sides: list[Matches], draws: int, seed: int, step: Step) -> Iterator[list[list[float]]]:
     """The six metrics, 0 to 1 or NaN, of each run in every draw."""
-    generator = np.random.default_rng(seed)
-    images = len(sides[0].image_ids)
     categories = len(sides[0].category_ids)
     hits = [[events(best(side, MOST), 0), *(events(side, area) for area in range(len(AREAS)))] for side in sides]
-    for done in range(1, draws + 1):
-        weights = np.bincount(generator.integers(0, images, images), minlength=images)
+    for done, weights in enumerate(_weights(len(sides[0].image_ids), draws, seed), 1):
         yield [_metrics(areas, weights, categories) for areas in hits]
         step(done)
+
+
+def _weights(images: int, draws: int, seed: int) -> Iterator[Array]:
+    """How often each image is drawn."""
+    generator = np.random.default_rng(seed)
+    for _ in range(draws):
+        yield np.bincount(generator.integers(0, images, images), minlength=images)
 
 
 def _metrics(areas: list[AreaEvents], weights: Array, categories: int) -> list[float]:

@@ -33,7 +33,7 @@ class ClassifierChosen(ModuleChosen[ClassifierRecipe]):
 def of_classifier(network: ModuleNetwork, row: Row | None = None, version: str | None = None) -> ClassifierChosen:
     """A classifier with the recipe of mmcls, of which one `version` is known. Raises `UsageError` for another."""
     if version not in (None, ERA):
-        raise unknown("usage.unknown-era", "unknown version of mmcls", str(version), (ERA,))
+        raise unknown("usage.unknown-era", "unknown version of the original", str(version), (ERA,))
     _, height, width = network.input
     return ClassifierChosen(
         network,

@@ -55,7 +55,7 @@ def of_module(network: ModuleNetwork, row: Row | None = None, version: str | Non
             remedy="Train a network that ends with one of these",
         )
     if version is not None and version not in tuple(Version):
-        raise unknown("usage.unknown-era", "unknown version of Darknet", version, tuple(Version))
+        raise unknown("usage.unknown-era", "unknown version of the original", version, tuple(Version))
     chosen = Version(version) if version else _usual(network)
     recipe = of_version(_size(network), chosen)
     if isinstance(design, YoloxDarknetDesign):

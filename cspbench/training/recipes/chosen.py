@@ -109,7 +109,7 @@ def with_settings(chosen: Chosen, settings: Sequence[str], freeze: int = 0, era:
     Raises `UsageError`, and `DefinitionError` for a value that cannot be read.
     """
     if era is not None and era not in tuple(Era):
-        raise unknown("usage.unknown-era", "unknown version of Darknet", era, tuple(Era))
+        raise unknown("usage.unknown-era", "unknown version of the original", era, tuple(Era))
     network, recipe, notes = changed(chosen.network, chosen.recipe, settings, SET)
     if freeze:
         recipe = frozen(network, recipe, freeze)

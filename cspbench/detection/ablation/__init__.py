@@ -1,0 +1,1 @@
+"""The effect of each part of a detector's protocol on AP."""
