@@ -150,6 +150,7 @@ PROGRAMS = {
     "yolox-legacy": "YOLOX before August 2021",
     "mmdet": "mmdetection",
 }
+"""By preset."""
 
 
 def parts_of(preset: DetectionPreset, last: Detection) -> Parts:
@@ -181,8 +182,8 @@ def variants(own: DetectionPreset, last: Detection, *, letter_box: bool = False,
         add("NMS kind", each, replace(base, by=criterion(each.value, last)))
     for each in CLASSES:
         add("NMS classes", each, replace(base, across=each.value))
-    for name, preset in PRESETS.items():
-        if preset.exact is own.exact:
-            whole = parts_of(preset.for_network(letter_box), last)
-            add("everything", Alternative(None, name, PROGRAMS[name]), whole)
+    for name, program in PROGRAMS.items():
+        if PRESETS[name].exact is own.exact:
+            whole = parts_of(PRESETS[name].for_network(letter_box), last)
+            add("everything", Alternative(None, name, program), whole)
     return list(result.values())
