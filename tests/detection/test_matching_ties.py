@@ -228,9 +228,11 @@ def test_images_and_categories_without_objects() -> None:
 
 
 def test_a_length_as_large_as_may_be_is_a_box() -> None:
-    from cspbench.data.coco.annotations import LARGEST_LENGTH
+    from cspbench.detection.ap.matching import LARGEST_LENGTH
 
     one = truth((0, 0, 20, 20, 400, 0))
+    for length in (1e9, 1.4e30, LARGEST_LENGTH):
+        same(one, detections([(1, 1, -length / 2, 0, length, 200, 0.75), (1, 1, 0, 0, 20, 20, 0.5)]))
     assert part(numbers(one, [(0, 0, LARGEST_LENGTH, 1, 0.5)]), "ap") == [0]
     with refuses("detections.unusable-box"):
         average_precision(one, detections([(1, 1, 0, 0, np.nextafter(LARGEST_LENGTH, np.inf), 1, 0.5)]))

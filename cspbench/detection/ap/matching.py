@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cspbench.data.coco.annotations import LARGEST_LENGTH, GroundTruth
+from cspbench.data.coco.annotations import GroundTruth
 from cspbench.errors import DatasetError
 
 Array = np.ndarray[Any, Any]
@@ -27,6 +27,8 @@ AREAS = (("all", 0.0, 1e10), ("small", 0.0, 32.0**2), ("medium", 32.0**2, 96.0**
 """(A,) area ranges in pixels, both ends included."""
 MOST = 100
 """Detections per image and category that COCO evaluates."""
+LARGEST_LENGTH = 1e100
+"""Of a detection's box, in pixels: areas stay finite. A network that has just begun to learn predicts very large boxes."""
 HIT, IGNORED = 1, 2
 """States of a detection; 0 is unmatched."""
 
@@ -83,7 +85,7 @@ def indexed(truth: GroundTruth, detections: Detections) -> tuple[Array, Array, A
     checks = (
         ("detections.unknown-image", "detection in an unknown image", unknown_image, known[0], image_ids),
         ("detections.unknown-category", "detection of an unknown category", unknown_category, known[1], category_ids),
-        ("detections.unusable-box", "detection with an invalid box", endless, "finite numbers", boxes),
+        ("detections.unusable-box", "detection with an invalid box", endless, f"numbers up to {LARGEST_LENGTH:g}", boxes),
         ("detections.unusable-score", "detection with an invalid score", ~np.isfinite(scores), "a number", scores),
     )
     for code, what, wrong, expected, values in checks:
