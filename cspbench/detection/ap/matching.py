@@ -28,7 +28,7 @@ AREAS = (("all", 0.0, 1e10), ("small", 0.0, 32.0**2), ("medium", 32.0**2, 96.0**
 MOST = 100
 """Detections per image and category that COCO evaluates."""
 LARGEST_LENGTH = 1e100
-"""Of a detection's box, in pixels: areas stay finite. A network that has just begun to learn predicts very large boxes."""
+"""Of a detection's box, in pixels: areas stay finite. A network that has just begun to learn predicts such boxes."""
 HIT, IGNORED = 1, 2
 """States of a detection; 0 is unmatched."""
 
@@ -81,11 +81,11 @@ def indexed(truth: GroundTruth, detections: Detections) -> tuple[Array, Array, A
     images, unknown_image = _indices(truth.image_ids, image_ids)
     categories, unknown_category = _indices(np.array(sorted(truth.categories), np.int64), category_ids)
     endless: Array = ~np.all(np.abs(boxes) <= LARGEST_LENGTH, axis=1)
-    known = ("an image of the data set", "a category of the data set")
+    known = ("an image of the data set", "a category of the data set", f"numbers up to {LARGEST_LENGTH:g}")
     checks = (
         ("detections.unknown-image", "detection in an unknown image", unknown_image, known[0], image_ids),
         ("detections.unknown-category", "detection of an unknown category", unknown_category, known[1], category_ids),
-        ("detections.unusable-box", "detection with an invalid box", endless, f"numbers up to {LARGEST_LENGTH:g}", boxes),
+        ("detections.unusable-box", "detection with an invalid box", endless, known[2], boxes),
         ("detections.unusable-score", "detection with an invalid score", ~np.isfinite(scores), "a number", scores),
     )
     for code, what, wrong, expected, values in checks:
