@@ -9,8 +9,9 @@ ones: columns and models of these need not be declared again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -41,6 +42,21 @@ def names(source: Files | None = None, kind: Literal["published", "sample"] | No
     """The names of the tables of a kind (`published`, `sample`, None for both), in the order of tables.toml."""
     descriptions = _descriptions(_source(source, kind))["tables"]
     return tuple(name for name, table in descriptions.items() if kind in (None, table.get("kind", "published")))
+
+
+def matching(patterns: Iterable[str], known: Sequence[str] | None = None) -> list[str]:
+    """The names that patterns (*, ?, [..]) mean, in the order of the tables, and names as they are.
+
+    `known` are the names of all tables, by default those of `names`. Raises `UsageError` for a pattern that fits none.
+    """
+    known = names(kind=None) if known is None else known
+    chosen: dict[str, None] = {}
+    for pattern in patterns:
+        matches = [name for name in known if fnmatchcase(name, pattern)]
+        if not matches and set(pattern) & set("*?["):
+            raise unknown("usage.unknown-table", "no such table", pattern, list(known))
+        chosen |= dict.fromkeys(matches or [pattern])
+    return list(chosen)
 
 
 def load_all(

@@ -58,7 +58,12 @@ EmaOption = Annotated[
 ]
 TableOption = Annotated[
     list[str] | None,
-    typer.Option("--table", metavar="TABLE", help="This table; repeatable.", autocompletion=completion.tables),
+    typer.Option(
+        "--table",
+        metavar="TABLE",
+        help="This table, or a pattern (yolox*); repeatable.",
+        autocompletion=completion.tables,
+    ),
 ]
 DataOption = Annotated[str | None, typer.Option("--data", metavar="PATH", help="The data set, as DATA.")]
 LabelsOption = Annotated[

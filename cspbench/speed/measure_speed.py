@@ -83,7 +83,7 @@ def measure_speed(
             remedy="Name one of them",
         )
     if tables is not None:
-        groups = of_tables([claims.load(name) for name in _several(tables)])
+        groups = of_tables([claims.load(name) for name in claims.matching(_several(tables))])
     else:
         groups = [of_models([registry.model(name) for name in _several(models or ())], size)]
     setting = Setting(precision, compiled, batch)

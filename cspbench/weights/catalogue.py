@@ -63,7 +63,7 @@ class Match:
 
 def weight_files(names: list[str] | None = None) -> list[WeightFile]:
     """The weight files of all rows of these tables, by default of all tables."""
-    loaded = [tables.load(name) for name in names] if names else tables.load_all()
+    loaded = [tables.load(name) for name in tables.matching(names)] if names else tables.load_all()
     return [of_row(row) for table in loaded for row in table.rows]
 
 

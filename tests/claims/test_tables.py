@@ -479,3 +479,13 @@ def test_any_text_is_read_faithfully_or_refused(text: str) -> None:
             except TableError:
                 continue
             assert cell.render() == text
+
+
+def test_patterns_of_table_names() -> None:
+    assert tables.matching(["timm", "coco-?pu", "c*-gpu"]) == ["timm", "coco-gpu", "coco-cpu"]
+    assert tables.matching(["yolox-standard*"]) == ["yolox-standard", "yolox-standard-test", "yolox-standard-legacy"]
+    assert tables.matching([]) == []
+    assert tables.matching(["nowhere"]) == ["nowhere"]  # `load` says what there is
+    assert tables.matching(["my*", "other"], ["mine", "my-other"]) == ["my-other", "other"]
+    with refuses("usage.unknown-table", found="yolov*"):
+        tables.matching(["yolov*"])

@@ -98,7 +98,9 @@ def _groups(
                 "--size goes with MODEL or --cfg",
                 remedy="The tables' rows have sizes of their own",
             )
-        return subjects.of_tables([tables.load(name) for name in of_tables] if of_tables else tables.load_all())
+        return subjects.of_tables(
+            [tables.load(name) for name in tables.matching(of_tables)] if of_tables else tables.load_all()
+        )
     models = registry.matching(names)
     if cfgs:
         of_files, unusable = read_cfgs(cfgs, terminal())

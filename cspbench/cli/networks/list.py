@@ -43,7 +43,7 @@ def _rows(names: list[str]) -> list[dict[str, Any]]:
     from cspbench.zoo.registry import MODELS
 
     lines = []
-    for table in [tables.load(name) for name in names] or tables.load_all():
+    for table in [tables.load(name) for name in tables.matching(names)] or tables.load_all():
         for row in table.rows:
             model = MODELS[row.model] if row.model else None
             size = row.size or (model.architecture().input[1:] if model else None)

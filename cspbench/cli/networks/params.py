@@ -108,7 +108,7 @@ def params(
         print_ledgers(networks, Style(form, wide))
         _leave(unusable)
         return
-    of_tables = [tables.load(name) for name in table] if table else tables.load_all()
+    of_tables = [tables.load(name) for name in tables.matching(table)] if table else tables.load_all()
     countables = of_models(chosen, of_tables, pixels) if chosen else published(of_tables)
     folder = out or Path("results")
     if save and not every:

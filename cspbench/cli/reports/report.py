@@ -64,6 +64,7 @@ def report(
 
     --save writes every form, the figures as PNG, SVG and PDF, and the runs' records to --results.
     """
+    from cspbench.claims import tables
     from cspbench.claims.verdict import FAILED
     from cspbench.io import write_text
     from cspbench.plots.report_files import drawn, save
@@ -97,6 +98,8 @@ def report(
             remedy="Leave --format out",
         )
     every = all_tables()
+    if table:
+        table = tables.matching(table, [claimed.name for claimed in every])
     names = table or [claimed.name for claimed in every if claimed.kind == "published" or not like_readme]
     check_names(every, names, only or ())
     if saving:
