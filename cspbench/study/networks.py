@@ -1,0 +1,66 @@
+"""The miniature networks of studies, and changes to networks: activation, width.
+
+The detector begins with the layers of the classifier, so that a classifier's weights are a backbone for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import gcd
+
+from cspbench.errors import UsageError
+from cspbench.network import layers
+from cspbench.network.builder import Builder
+from cspbench.network.layers.heads import Anchor
+from cspbench.network.network import Network
+from cspbench.zoo.classifier import classifier
+from cspbench.zoo.darknet import csp_stage
+from cspbench.zoo.tiny import predict
+
+CLASSIFIER, DETECTOR = "study-csp-classifier", "study-csp-detector"
+PIXELS = {CLASSIFIER: 64, DETECTOR: 96}
+"""The side of the input."""
+CLASSES, CATEGORIES = 16, 10
+ANCHORS: tuple[Anchor, ...] = ((12.0, 12.0), (19.0, 19.0), (28.0, 27.0), (48.0, 46.0))
+"""Pixels of the network's input."""
+LEAST = 8
+"""Filters of a convolution are multiples of it."""
+
+
+def mini_classifier() -> Network:
+    """A classifier of three cross stage partial stages, at strides 2 to 8."""
+    b = Builder(CLASSIFIER, (3, PIXELS[CLASSIFIER], PIXELS[CLASSIFIER]))
+    _backbone(b)
+    classifier(b, classes=CLASSES)
+    return b.network()
+
+
+def mini_detector() -> Network:
+    """A detector with the same stages and one more, and a [yolo] head at strides 8 and 16."""
+    b = Builder(DETECTOR, (3, PIXELS[DETECTOR], PIXELS[DETECTOR]))
+    c3 = _backbone(b)
+    csp_stage(b, 64, 1, partial=32)
+    joined = b.conv(48)
+    b.conv(64, 3)
+    predict(b, (2, 3), anchors=ANCHORS, classes=CATEGORIES, scale_x_y=2.0)
+    b.route(joined)
+    b.conv(24)
+    coarse = b.upsample()
+    b.route(coarse, c3)
+    b.conv(32)
+    b.conv(48, 3)
+    predict(b, (0, 1), anchors=ANCHORS, classes=CATEGORIES, scale_x_y=2.0)
+    return b.network()
+
+
+def backbone_layers() -> int:
+    """How many first layers the two have in common."""
+    b = Builder("backbone")
+    return _backbone(b) + 1
+
+
+def _backbone(b: Builder) -> int:
+    b.conv(8, 3)
+    csp_stage(b, 16, 1, partial=8)
+    csp_stage(b, 32, 1, partial=16)
+    return csp_stage(b, 64, 1, partial=32)
