@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
-from multiprocessing.process import BaseProcess
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +17,7 @@ from cspbench.io import own_folder, rename
 from cspbench.lock import exclusive
 from cspbench.sample import classification, detection
 from cspbench.sample.place import Kind, Part
+from cspbench.sample.processes import end_with_parent
 from cspbench.sample.seeds import HELD_OUT
 
 HELD = {"classification": classification.IMAGES, "detection": detection.IMAGES}
@@ -100,7 +96,7 @@ class _Several:
         # started anew: a fork of a process with threads can wait for ever
         left = iter(tasks)
         try:
-            with ProcessPoolExecutor(self.processes, get_context("spawn"), _begin) as pool:
+            with ProcessPoolExecutor(self.processes, get_context("spawn"), end_with_parent) as pool:
                 while some := list(islice(left, WAITING)):
                     yield from pool.map(function, some, chunksize=AT_ONCE)
         except BrokenProcessPool as error:
@@ -110,15 +106,3 @@ class _Several:
                 found=str(error).splitlines()[0],
                 remedy="Draw again; if memory is short, with fewer workers (-j)",
             ) from error
-
-
-def _begin() -> None:
-    """Leave an interrupt to the command, and end when it is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(parent_process(),), daemon=True).start()
-
-
-def _end_with(parent: BaseProcess | None) -> None:
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)

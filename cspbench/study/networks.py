@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import replace
 from math import gcd
 
-from cspbench.errors import UsageError
 from cspbench.network import layers
 from cspbench.network.builder import Builder
 from cspbench.network.layers.heads import Anchor
@@ -64,3 +63,53 @@ def _backbone(b: Builder) -> int:
     csp_stage(b, 16, 1, partial=8)
     csp_stage(b, 32, 1, partial=16)
     return csp_stage(b, 64, 1, partial=32)
+
+
+def own_activation(network: Network) -> str:
+    """The activation of most of a network's convolutions, linear ones aside."""
+    kinds = [each.activation for each in _convolutions(network) if each.activation != "linear"]
+    return max(sorted(set(kinds)), key=kinds.count, default="linear")
+
+
+def with_activation(network: Network, kind: str) -> Network:
+    """The same with another activation wherever a layer has the network's own."""
+    own = own_activation(network)
+
+    def changed(layer: layers.Layer) -> layers.Layer:
+        return replace(layer, activation=kind) if getattr(layer, "activation", None) == own else layer
+
+    return replace(network, layers=tuple(map(changed, network.layers)))
+
+
+def widened(network: Network, factor: float) -> Network:
+    """The same with `factor` times the filters, in multiples of 8; those of the heads stay.
+
+    Groups become the largest number that divides both sides. Raises `DefinitionError` for layers whose width is fixed.
+    """
+    if factor == 1:
+        return network
+    last = {index for index, layer in enumerate(network.layers) if _is_head(network, index)}
+    wider: list[layers.Layer] = []
+    shapes = replace(network, layers=network.layers[:1])
+    for index, layer in enumerate(network.layers):
+        if isinstance(layer, layers.Convolution) and index not in last:
+            filters = max(LEAST, round(layer.filters * factor / LEAST) * LEAST)
+            source = layer.sources[0]
+            channels = shapes.shape(source)[0]
+            own = network.inputs(index)[0][0]
+            depthwise = layer.groups == own == layer.filters
+            groups = channels if depthwise else gcd(layer.groups, channels, filters)
+            layer = replace(layer, filters=channels if depthwise else filters, groups=groups)
+        wider.append(layer)
+        shapes = replace(network, layers=tuple(wider))
+    return shapes
+
+
+def _is_head(network: Network, index: int) -> bool:
+    """Whether a convolution gives a head's numbers: linear, without batch normalisation."""
+    layer = network.layers[index]
+    return isinstance(layer, layers.Convolution) and layer.activation == "linear" and not layer.batch_normalize
+
+
+def _convolutions(network: Network) -> list[layers.Convolution]:
+    return [layer for layer in network.layers if isinstance(layer, layers.Convolution)]
