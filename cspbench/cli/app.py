@@ -26,6 +26,7 @@ from cspbench.cli.report import report
 from cspbench.cli.score import score
 from cspbench.cli.show import show
 from cspbench.cli.speed import speed
+from cspbench.cli.study import study
 from cspbench.cli.tables import tables
 from cspbench.cli.terminal import failing, interrupt, shell, streams
 from cspbench.cli.terminal.examples import EXAMPLES
@@ -51,7 +52,7 @@ PANELS: dict[str, dict[str, Callable[..., None]]] = {
         **{"eval-imagenet": eval_imagenet, "eval-coco": eval_coco},
         **{"score": score, "compare": compare, "analyze": analyze},
     },
-    "Train": {"train": train},
+    "Train": {"train": train, "study": study},
     "Report": {"report": report, "ci": ci, "demo": demo},
     "Files and environment": {"env": env},
 }

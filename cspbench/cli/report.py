@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from cspbench.claims.model import Table
     from cspbench.report.retrained.lines import Part
+    from cspbench.retrained.studies import Study
 
 
 def report(
@@ -60,13 +61,14 @@ def report(
     Verdicts: exact, close (within the metric's tolerance), fitted (a stand-in), off, missed (a stand-in that is off),
     consistent and inconsistent (a part drawn at random), unmeasured, unpublished; and partial, a part of the data. Of
     several runs of one cell the newest that is complete counts; the others are listed. Findings come first. The same
-    results give the same bytes. Trainings have a part of their own, with seeds, spread and gains, and no verdict.
+    results give the same bytes. Trainings have a part of their own, with seeds, spread and gains, and no verdict; so have the studies in
+    results/studies.
 
     --save writes every form, the figures as PNG, SVG and PDF, and the runs' records to --results.
     """
     from cspbench.claims.verdict import FAILED
     from cspbench.io import write_text
-    from cspbench.plots.report_files import drawn, save
+    from cspbench.plots.report_files import drawn, save, with_curves
     from cspbench.report.brief import brief
     from cspbench.report.build import sources
     from cspbench.report.forms import format_of, rendered
@@ -110,13 +112,14 @@ def report(
     shown = select(rows, every, names, only or ())
     speeds = of_tables(measured.speeds, [section.table for section in shown]) if table or only else measured.speeds
     retrained = _retrained(every, results, runs or [], table) if not (only or like_readme) else []
+    studies = _studies(results, table) if not (only or like_readme) else []
     if short:
-        print_blocks(list(brief(shown, retrained, speeds)), Style(Format.RICH, wide, legend))
+        print_blocks(list(brief(shown, retrained, speeds, studies)), Style(Format.RICH, wide, legend))
     elif form is not None:
         html = form is ReportFormat.HTML
-        plots = drawn(rows, [section.table for section in shown], listener.note) if html else []
-        drawings = [plot.svg for plot in plots]
-        parts = measured.evaluations, retrained, speeds
+        plots = drawn(rows, [section.table for section in shown], listener.note, studies) if html else []
+        drawings = [plot.svg for plot in with_curves(plots, studies)]
+        parts = measured.evaluations, retrained, speeds, studies
         text = readme(shown) if like_readme else rendered(form, shown, drawings, *parts)
         if out is None or str(out) == "-":
             typer.echo(text, nl=False)
@@ -135,6 +138,16 @@ def _retrained(every: Sequence[Table], results: Path, runs: list[Path], names: l
     for note in notes:
         terminal().note(note)
     return [part for part in parts if not names or part.name in names]
+
+
+def _studies(results: Path, names: list[str] | None) -> list[Study]:
+    """The stored studies, of the named tables; what cannot be read is said."""
+    from cspbench.retrained.studies import stored
+
+    studies, notes = stored(results)
+    for note in notes:
+        terminal().note(note)
+    return [study for study in studies if not names or study.table in names]
 
 
 def _migrate(folder: Path, cfgs: list[Path]) -> None:

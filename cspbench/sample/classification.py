@@ -53,14 +53,12 @@ class Scene:
 SAMPLE = Scene()
 STUDY = Scene(
     sides=(72, 96),
-    radius=(0.2, 0.36),
-    period=(0.09, 0.15),
-    visible=0.5,
-    clutter=7,
-    hiding=5,
-    bars=0.5,
-    contrast=(16, 18),
-    noise=(16, 44),
+    radius=(0.28, 0.44),
+    period=(0.12, 0.2),
+    clutter=5,
+    bars=0.4,
+    contrast=(24, 28),
+    noise=(8, 36),
 )
 """Smaller objects among more clutter, of which more is hidden, with fainter textures under more noise."""
 

@@ -32,6 +32,8 @@ LEAST_VISIBLE = 0.4
 class Scene:
     """How large and how hard the pictures are."""
 
+    categories: tuple[int, ...] = tuple(CATEGORIES)
+    """Their ids."""
     sides: tuple[int, int] = (240, 320)
     """Pixels, shortest and longest."""
     radii: tuple[tuple[float, float], ...] = ((8.0, 15.0), (18.0, 45.0), (62.0, 95.0))
@@ -50,14 +52,18 @@ class Scene:
 
 SAMPLE = Scene()
 STUDY = Scene(
+    categories=(1, 3, 5, 6),
     sides=(96, 120),
-    radii=((6.0, 9.0), (10.0, 18.0), (22.0, 34.0)),
-    shares=(20, 50, 30),
-    objects=(1, 4),
+    radii=((9.0, 13.0), (14.0, 22.0), (24.0, 34.0)),
+    shares=(20, 45, 35),
+    objects=(1, 3),
     crowds=0.0,
+    contrast=(28, 32),
     noise=(6, 28),
 )
-"""Small pictures of few objects, for a network that is trained for two minutes."""
+"""Small pictures of few objects of four categories, for a network that is trained for minutes; fainter than the sample's,
+and under more noise.
+"""
 
 
 class Object(NamedTuple):
@@ -111,7 +117,7 @@ def write(
         "licenses": [{"id": 1, "name": "CC0 1.0", "url": "https://creativecommons.org/publicdomain/zero/1.0/"}],
         "images": records,
         "annotations": annotations,
-        "categories": [{"supercategory": "shape", "id": key, "name": name} for key, name in CATEGORIES.items()],
+        "categories": [{"supercategory": "shape", "id": key, "name": CATEGORIES[key]} for key in scene.categories],
     }
     file = folder / "annotations" / f"instances_{part}2017.json"
     write_text(file, json.dumps(data, separators=(",", ":")) + "\n")
@@ -165,7 +171,7 @@ def arrange(random: Generator, scene: Scene = SAMPLE) -> tuple[Canvas, list[tupl
     alone = int(random.integers(scene.objects[0], scene.objects[1] + 1)) - 2 * crowded
     items = []
     for number in range(1, alone + crowded + 1):
-        category = int(random.integers(1, len(CATEGORIES) + 1))
+        category = scene.categories[int(random.integers(len(scene.categories)))]
         add = _single if number <= alone else _crowd
         items.append((category, add(canvas, random, category, number, scene), number > alone))
     return canvas, items
@@ -205,9 +211,7 @@ def _outline(random: Generator, category: int, place: tuple[float, float], radiu
     return Outline(shape, *place, radius, between(random, 0.75, 1), direction(random))
 
 
-def _paint(
-    canvas: Canvas, random: Generator, category: int, outline: Outline, number: int, scene: Scene
-) -> int:
+def _paint(canvas: Canvas, random: Generator, category: int, outline: Outline, number: int, scene: Scene) -> int:
     pattern = PATTERNS[int(random.integers(3 if CATEGORIES[category] == "square" else 4))]
     if CATEGORIES[category] == "board":
         pattern = "checked"

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from cspbench.data.augment.images import open_detector_images
-
 from cspbench.data.classes import SAMPLE
 from cspbench.errors import IncompleteRunError, OutputError, RunError, brief
 from cspbench.evaluation.coco import DetectionResult, evaluate_coco

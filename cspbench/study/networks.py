@@ -19,8 +19,8 @@ from cspbench.zoo.tiny import predict
 CLASSIFIER, DETECTOR = "study-csp-classifier", "study-csp-detector"
 PIXELS = {CLASSIFIER: 64, DETECTOR: 96}
 """The side of the input."""
-CLASSES, CATEGORIES = 16, 10
-ANCHORS: tuple[Anchor, ...] = ((12.0, 12.0), (19.0, 19.0), (28.0, 27.0), (48.0, 46.0))
+CLASSES, CATEGORIES = 16, 4
+ANCHORS: tuple[Anchor, ...] = ((17.0, 17.0), (25.0, 24.0), (34.0, 33.0), (50.0, 48.0))
 """Pixels of the network's input."""
 LEAST = 8
 """Filters of a convolution are multiples of it."""

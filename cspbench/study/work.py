@@ -27,6 +27,7 @@ from cspbench.study import job as jobs_of
 from cspbench.study.pictures import LAYOUTS, LONGEST, draw, place
 from cspbench.study.plan import FILE, Job, Plan, differences, jobs, read
 from cspbench.study.processes import together
+from cspbench.study.threads import one_thread
 
 SECONDS = 1.0
 """Between two looks at what has been trained."""
@@ -91,10 +92,7 @@ def work(
     plan = read(folder)
     execution = execution or Execution()
     listed = jobs(plan)
-    for layout in dict.fromkeys(LAYOUTS[each.variant.kind] for each in listed if place(folder, plan, each)[1]):
-        pictures = plan.classification if layout == "imagenet" else plan.detection
-        with listener.progress("drawing", pictures.train + pictures.held) as reach:
-            draw(folder, plan, layout, processes, lambda done, reach=reach: reach(done))  # type: ignore[misc]
+    draw_all(folder, plan, processes, listener)
     with _watched(folder, listed, listener):
         if processes > 1:
             together(one_worker, (folder, shard, execution), processes)
@@ -103,18 +101,21 @@ def work(
     return [each.name for each in listed if jobs_of.outcome(folder, each) is None]
 
 
+def draw_all(folder: Path, plan: Plan, processes: int, listener: Listener) -> None:
+    """Draw the sets that the trainings need, where they are not there yet."""
+    for layout in dict.fromkeys(LAYOUTS[each.variant.kind] for each in jobs(plan) if place(folder, plan, each)[1]):
+        if not (folder / "data" / layout).exists():
+            pictures = plan.classification if layout == "imagenet" else plan.detection
+            with listener.progress("drawing", pictures.train + pictures.held) as reach:
+                draw(folder, plan, layout, processes, reach)
+
+
 def one_worker(folder: Path, shard: Shard | None, execution: Execution) -> None:
     """Train in this process, on one thread, all that nobody else trains."""
-    import torch
-
     plan = read(folder)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as many workers as processors, and the same sums for any number of them
-    try:
+    with one_thread():
         for each in (shard or Shard()).of(jobs(plan)):
             _finish(folder, plan, each, execution, wait=0.0)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _finish(folder: Path, plan: Plan, job: Job, execution: Execution, wait: float) -> None:
