@@ -61,8 +61,8 @@ def report(
     Verdicts: exact, close (within the metric's tolerance), fitted (a stand-in), off, missed (a stand-in that is off),
     consistent and inconsistent (a part drawn at random), unmeasured, unpublished; and partial, a part of the data. Of
     several runs of one cell the newest that is complete counts; the others are listed. Findings come first. The same
-    results give the same bytes. Trainings have a part of their own, with seeds, spread and gains, and no verdict; so have the studies in
-    results/studies.
+    results give the same bytes. Trainings have a part of their own, with seeds, spread and gains, and no verdict;
+    so have the studies in results/studies.
 
     --save writes every form, the figures as PNG, SVG and PDF, and the runs' records to --results.
     """

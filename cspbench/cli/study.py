@@ -102,9 +102,8 @@ def study(
         from cspbench.study import cluster as clusters
 
         submitted = clusters.submit(run, submit, cluster, partition=partition, execution=execution)
-        listener.note(
-            f"submitted {submit} shards: {', '.join(job.job_id for job in submitted)}; the same command goes on"
-        )
+        numbers = ", ".join(job.job_id for job in submitted)
+        listener.note(f"submitted {submit} shards: {numbers}; the same command without --submit shows what they gave")
         if cluster == "slurm":
             return
         clusters.wait(submitted)

@@ -70,14 +70,13 @@ def markdown(
     speeds: Sequence[SpeedRun] = (),
     studies: Sequence[Study] = (),
 ) -> str:
-    """Findings, contents, the tables, retrained networks, studies, times; `plots` are names of files beside the report."""
+    """Findings, contents, the tables, retrained networks, studies, times; `plots` are files beside the report."""
     origins = Origins(line for section in shown for line in section.lines)
     parts = arranged(shown)
     texts = [f"# {TITLE}", *([headline(shown)] if parts.every else []), *_findings(shown)]
     if not shown:
-        return (
-            "\n\n".join([*texts, "No row has such a cell.", *_retrained(retrained), *pages.as_markdown(studies)]) + "\n"
-        )
+        texts += ["No row has such a cell.", *_retrained(retrained), *pages.as_markdown(studies)]
+        return "\n\n".join(texts) + "\n"
     targets = {finding.target for _, group in by_kind(shown) for finding in group}
     texts += _contents(parts, bool(list(origins)))
     texts += [f"[{RETRAINED}](#retrained)"] if retrained else []

@@ -61,7 +61,7 @@ STUDY = Scene(
     contrast=(28, 32),
     noise=(6, 28),
 )
-"""Small pictures of few objects of four categories, for a network that is trained for minutes; fainter than the sample's,
+"""Small pictures of few objects of four categories, for a network that is trained for minutes; fainter than the sample,
 and under more noise.
 """
 

@@ -135,7 +135,7 @@ def planned(
     counts: dict[Kind, int] = {kind: iterations or ITERATIONS[kind] for kind in kinds}
     if model is None and "detector" in kinds:
         counts.setdefault("classifier", iterations or ITERATIONS["classifier"])
-    plan = Plan([*names], counts, seeds, data, model, width, size, precision=precision, device=device)
+    plan = Plan([*names], counts, seeds, data, model, width, size, *PICTURES.values(), precision, device)
     for kind in kinds:
         plan.mini.network(kind)
     return plan

@@ -42,7 +42,7 @@ def blocks(studies: Sequence[Study]) -> Iterator[Block]:
 
 
 def place(study: Study) -> str:
-    """ "Studies: Activation function (imagenet-activation)"."""
+    """The heading: "Studies: Activation function (imagenet-activation)"."""
     return f"{TITLE}: {claimed(study).title} ({study.table})"
 
 
