@@ -68,8 +68,14 @@ def wait(submitted: Sequence[Any]) -> list[str]:
                 "incomplete.study-died",
                 "a worker of the study failed",
                 where=str(each.paths.stderr),
-                found=brief(str(error).strip().splitlines()[-1], 160),
+                found=brief(_cause(str(error)), 160),
                 remedy="Read its log, and submit the study again: it goes on",
             )
         left = each.result()
     return left
+
+
+def _cause(text: str) -> str:
+    """The last error of a traceback."""
+    lines = text.strip().splitlines()
+    return next((line for line in reversed(lines) if line.startswith("cspbench.errors.")), lines[-1] if lines else "")

@@ -27,7 +27,7 @@ def _study(
     plan: Plan,
     session: Session,
     name: str,
-    rows: list[RowVariant],
+    rows: tuple[RowVariant, ...],
     by_variant: dict[Variant, list[Job]],
 ) -> Study | None:
     of_table = variants(rows)

@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, structs
 
-from cspbench.claims import tables
 from cspbench.errors import RunError, UsageError, brief
 from cspbench.io import read_file
 from cspbench.results.encoding import SCHEMA, decode
@@ -59,9 +58,9 @@ class Plan(Struct, frozen=True):
     def mini(self) -> Mini:
         return Mini(self.model, self.width, self.size)
 
-    def rows(self) -> dict[str, list[RowVariant]]:
+    def rows(self) -> dict[str, tuple[RowVariant, ...]]:
         """The rows of each table."""
-        return {name: row_variants(tables.load(name)) for name in self.tables}
+        return {name: row_variants(name) for name in self.tables}
 
     def variants(self) -> list[Variant]:
         """The different variants of all tables."""
@@ -121,7 +120,7 @@ def planned(
     device: str | None = None,
 ) -> Plan:
     """The plan of a study of these tables. Raises `UsageError` for what cannot go together."""
-    rows = [row for name in names for row in row_variants(tables.load(name))]
+    rows = [row for name in names for row in row_variants(name)]
     kinds = sorted({variant.kind for variant in variants(rows)}, key=KINDS.index)
     if len(kinds) > 1 and (data is not None or model is not None or size is not None):
         given = next(option for option, value in _options(data, model, size).items() if value is not None)
@@ -146,7 +145,7 @@ def _options(data: str | None, model: str | None, size: int | None) -> dict[str,
 
 
 def _kind(name: str) -> str:
-    return next(iter(variants(row_variants(tables.load(name))))).kind
+    return next(iter(variants(row_variants(name)))).kind
 
 
 def read(path: Path) -> Plan:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 from cspbench.claims import tables
@@ -83,13 +84,14 @@ def expanded(names: Sequence[str]) -> list[str]:
 
 def _differs(name: str) -> bool:
     """Whether a table has rows that train or score differently."""
-    table = tables.load(name)
-    return len(variants(row_variants(table))) > 1 or table.sweep is not None
+    return len(variants(row_variants(name))) > 1 or tables.load(name).sweep is not None
 
 
-def row_variants(table: Table) -> list[RowVariant]:
+@lru_cache
+def row_variants(name: str) -> tuple[RowVariant, ...]:
     """The rows of a table with their variants."""
-    return [_of_row(table, row) for row in table.rows]
+    table = tables.load(name)
+    return tuple(_of_row(table, row) for row in table.rows)
 
 
 def variants(rows: Sequence[RowVariant]) -> list[Variant]:

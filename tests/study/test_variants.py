@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from refusals import refuses
 
-from cspbench.claims import tables
 from cspbench.network.layers import Convolution
 from cspbench.study.miniature import Mini
 from cspbench.study.networks import (
@@ -23,7 +22,7 @@ from cspbench.zoo import registry
 
 
 def rows(table: str) -> dict[str, RowVariant]:
-    return {each.row.id: each for each in row_variants(tables.load(table))}
+    return {each.row.id: each for each in row_variants(table)}
 
 
 def names(table: str) -> list[str]:
