@@ -45,7 +45,7 @@ def test_what_differs_from_the_claim_the_head_room_and_the_cost_are_said() -> No
 
 def test_no_word_is_a_verdict() -> None:
     """Blocks of a study never call a published number exact or off."""
-    shown = [block for block in text.blocks([AGREES, UNDECIDED])]
+    shown = list(text.blocks([AGREES, UNDECIDED]))
     texts = [block.text for block in shown if isinstance(block, Paragraph)]
     texts += [cell for block in shown if isinstance(block, Table) for line in block.lines for cell in line]
     words = {word.strip(".,:;*()") for each in texts for word in each.split()}

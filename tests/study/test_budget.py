@@ -51,7 +51,7 @@ def test_a_budget_that_is_too_small_is_refused_with_the_smallest() -> None:
         fitted(plan(), 1, RATES, 1)
     assert caught.value.expected == f"at least 2 minutes for 4 trainings of {LEAST} iterations or more"
     with refuses("usage.budget"):
-        fitted(plan(), 7, RATES, 1, seeds=True, iterations=False)
+        fitted(plan(), 5.5, RATES, 1, iterations=False)
 
 
 def test_fixed_iterations_stay() -> None:
