@@ -44,7 +44,7 @@ bench: $(INSTALLED)
 # processors. A study that was interrupted goes on.
 STUDIED := imagenet-activation imagenet-augmentation imagenet-smoothing coco-loss
 study: $(INSTALLED)
-	$(BIN)/cspbench study $(STUDIED) --run study --workers 2 --save
+	$(BIN)/cspbench study $(STUDIED) --run study --processes 2 --save
 	$(BIN)/cspbench report --save
 
 # --no-deps: the lock is complete, and with hashes pip would want one for the torch it finds. torch's own pins bring

@@ -144,7 +144,7 @@ CODES = {
     "incomplete.run-locked": "Another process has locked the run directory or file.",
     "incomplete.shard-missing": "A run lacks a shard of its predictions.",
     "incomplete.study-died": "A process or a worker of a study failed; what is trained is kept.",
-    "incomplete.study-useless": "A training of a study gave weights that cannot be evaluated: most often too few iterations.",
+    "incomplete.study-useless": "The weights of a study's training cannot be evaluated, most often after few iterations.",
     "incomplete.worker-died": "A data-loading process ended before its work was done.",
     "incomplete.write-failed": "Predictions or the record of a run cannot be written; finished shards are kept.",
     "internal.defect": "An unexpected error, which is a defect of cspbench.",

@@ -55,8 +55,8 @@ def study(
     partition: Annotated[
         str | None, typer.Option("--partition", metavar="NAME", help="With --submit: Slurm's partition.")
     ] = None,
-    workers: Annotated[
-        int, typer.Option("-j", "--workers", min=1, max=1024, metavar="N", help="Trainings at a time, a thread each.")
+    processes: Annotated[
+        int, typer.Option("--processes", min=1, max=1024, metavar="N", help="Trainings at a time, on one thread each.")
     ] = 1,
     device: options.DeviceOption = None,
     precision: options.PrecisionOption = "fp32",
@@ -65,7 +65,7 @@ def study(
     form: options.FormatOption = Format.MD,
     wide: options.WideOption = False,
 ) -> None:
-    """Run tables of tricks in miniature, and say what can be said from it.
+    """Run tables of tricks in miniature, and say what can be said.
 
     What each row changes is trained with several seeds on drawn pictures, or on your own, from the same initial values
     and in the same order of pictures. A row agrees if its measured difference from the base row has the published sign
@@ -92,7 +92,7 @@ def study(
         iterations=iterations,
         seeds=seeds,
         budget=budget,
-        processes=submit or workers,
+        processes=submit or processes,
         device=device,
         precision=precision,
         execution=execution,
@@ -109,7 +109,7 @@ def study(
         clusters.wait(submitted)
     from cspbench.study.work import work
 
-    left = [] if submit else work(run, _shard(shard), workers, execution, listener)
+    left = [] if submit else work(run, _shard(shard), processes, execution, listener)
     studied = library.collected(run, execution, left, plan)
     if saving and studied.studies:
         from cspbench.retrained.studies import keep
@@ -118,7 +118,11 @@ def study(
             listener.note(f"wrote {file}")
     _print(studied, Style(form, wide))
     if studied.left:
-        listener.note(f"{len(studied.left)} trainings are left, or with other workers: {', '.join(studied.left[:3])}")
+        from cspbench.report.text import some
+
+        listener.note(
+            f"{some(len(studied.left), 'training')} left, or with other workers: {', '.join(studied.left[:3])}"
+        )
         raise typer.Exit(4)
 
 

@@ -44,7 +44,7 @@ def together(work: Work, arguments: tuple[Any, ...], count: int) -> None:
             "incomplete.study-died",
             "a process of the study died",
             found=f"exit code {codes[0]}",
-            remedy="Resume with the same command; if memory is short, with fewer workers (-j)",
+            remedy="Resume with the same command; if memory is short, with fewer --processes",
         )
 
 

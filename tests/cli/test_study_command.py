@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from processes import run
 from refusals import error_of
-from small_studies import CLASSIFIER, begun
+from small_studies import CLASSIFIER
 from training_sets import classifier
 
 from cspbench.retrained.studies import stored
@@ -75,14 +75,7 @@ def test_data_of_another_kind_is_one_line(tmp_path: Path) -> None:
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_a_study_that_others_work_on_ends_with_4(tmp_path: Path) -> None:
-    folder, made = begun(tmp_path, "imagenet-smoothing", model=str(tmp_path / "small.cfg"))
-    arguments = ["study", "imagenet-smoothing", "--model", str(made.model), "--iterations", "4", "--seeds", "2"]
-    done = run([*arguments, "--run", str(folder), "--shard", "1/2"], tmp_path)
-    assert (done.returncode, error_of(done)) == (2, "run.other-settings") or done.returncode in (3, 4), done.stderr
-
-
-def test_one_seed_says_that_there_is_no_interval(tmp_path: Path) -> None:
+def test_one_seed_on_two_machines(tmp_path: Path) -> None:
     classifier(tmp_path)
     lines = (tmp_path / "list.txt").read_text().split()
     (tmp_path / "train.txt").write_text("\n".join(lines[:6]))
@@ -90,7 +83,10 @@ def test_one_seed_says_that_there_is_no_interval(tmp_path: Path) -> None:
     (tmp_path / "own.data").write_text("classes=3\ntrain=train.txt\nvalid=valid.txt\nlabels=labels.txt\ntop=2\n")
     (tmp_path / "small.cfg").write_text(CLASSIFIER)
     arguments = ["study", "imagenet-smoothing", "--data", "own.data", "--model", "small.cfg", "--iterations", "3"]
-    done = run([*arguments, "--seeds", "1"], tmp_path)
+    done = run([*arguments, "--seeds", "1", "--shard", "2/2"], tmp_path)
+    assert done.returncode == 4, done.stderr
+    assert "1 training left, or with other workers: classifier-base-seed0" in done.stderr
+    done = run([*arguments, "--seeds", "1", "--shard", "1/2"], tmp_path)
     assert done.returncode == 0, done.stderr
     assert "1 seed: there is no interval" in done.stderr
     assert "no interval" in done.stdout

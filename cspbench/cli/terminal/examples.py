@@ -49,7 +49,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "cspbench train --cfg mine.cfg --data mine.data --weights yolov4.conv.137 --set learning_rate=0.001",
     ),
     "study": (
-        "cspbench study imagenet-activation --run activation --budget 30 -j 2",
+        "cspbench study imagenet-activation --run activation --budget 30 --processes 2",
         "cspbench study coco-loss coco-nms --seeds 5 --shard 1/4 --run /shared/loss",
         "cspbench study imagenet-smoothing --data ILSVRC2012 --model csresnext50 --width 0.25 --size 128",
     ),

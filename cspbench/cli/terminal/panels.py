@@ -15,7 +15,7 @@ PANELS = {
     "Execution": (
         *("--batch-size", "--workers", "--device", "--precision", "--compile", "--run", "--fresh", "--allow-bad"),
         *("--eval-every", "--save-every", "--preview", "--tensorboard"),
-        *("--budget", "--shard", "--submit", "--cluster", "--partition"),
+        *("--budget", "--processes", "--shard", "--submit", "--cluster", "--partition"),
         "--seconds",
         *("--timeout", "--retries", "--mirror"),
     ),
