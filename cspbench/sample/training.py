@@ -60,7 +60,7 @@ def draw_training_set(
         place = own_folder(folder.parent, f".{folder.name}.part")
         shutil.rmtree(place, ignore_errors=True)
         try:
-            parts = {"val": HELD[kind] if held is None else held, "train": images}
+            parts: dict[Part, int] = {"val": HELD[kind] if held is None else held, "train": images}
             _draw(kind, place, parts, hard, _Several(processes) if processes > 1 else map, step)
             rename(place, folder, "Name another folder")
         finally:

@@ -65,7 +65,7 @@ def wait(submitted: Sequence[Any]) -> list[str]:
         error = each.exception()
         if error is not None:
             raise IncompleteRunError(
-                "incomplete.study-died",
+                "incomplete.study-shard-failed",
                 "a worker of the study failed",
                 where=str(each.paths.stderr),
                 found=brief(_cause(str(error)), 160),

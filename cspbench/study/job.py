@@ -52,7 +52,7 @@ def outcome(folder: Path, job: Job) -> Outcome | None:
         return decode(read_file(file, LARGEST), Outcome)
     except (OSError, ValueError) as error:
         raise RunError(
-            "run.not-a-study",
+            "run.not-an-outcome",
             "the outcome of a training cannot be read",
             where=str(file),
             found=brief(str(error), 160),

@@ -17,7 +17,7 @@ from cspbench.training.recipes.chosen import Chosen, with_settings
 from cspbench.zoo import registry
 from cspbench.zoo.yolox.designs import YoloxDesign
 
-ITERATIONS: dict[Kind, int] = {"classifier": 600, "detector": 1000, "yolox": 1500}
+ITERATIONS: dict[Kind, int] = {"classifier": 500, "detector": 1000, "yolox": 1500}
 """Of a training, unless the study says otherwise."""
 RECIPES: dict[Kind, str] = {
     "classifier": """batch=64 subdivisions=1 adam=1 learning_rate=0.003 policy=sgdr burn_in=20 power=1 momentum=0.9

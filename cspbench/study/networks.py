@@ -76,7 +76,8 @@ def with_activation(network: Network, kind: str) -> Network:
     own = own_activation(network)
 
     def changed(layer: layers.Layer) -> layers.Layer:
-        return replace(layer, activation=kind) if getattr(layer, "activation", None) == own else layer
+        changes = {"activation": kind} if getattr(layer, "activation", None) == own else {}
+        return replace(layer, **changes)  # type: ignore[arg-type]
 
     return replace(network, layers=tuple(map(changed, network.layers)))
 

@@ -142,11 +142,8 @@ def _budgeted(
 ) -> Plan:
     """The plan that fits; the one that is there already where a study with these settings was begun."""
     if seeds is not None and iterations is not None:
-        raise UsageError(
-            "usage.not-together",
-            "--budget does not go with both --seeds and --iterations",
-            remedy="Leave one of them to the budget",
-        )
+        one, other = "--budget", "both --seeds and --iterations"
+        raise UsageError("usage.not-together", f"{one} does not go with {other}", remedy="Leave one of them out")
     if not (0 < minutes < 1e6 and math.isfinite(minutes)):
         raise _out_of_range("budget", "minutes, more than 0", minutes)
     if (folder / FILE).exists():

@@ -65,7 +65,7 @@ def begin(folder: Path, plan: Plan) -> Path:
         if (folder / FILE).exists():
             if changes := differences(read(folder), plan):
                 raise RunError(
-                    "run.other-settings",
+                    "run.other-study",
                     "the folder holds another study",
                     where=str(folder),
                     expected="the settings with which it began",

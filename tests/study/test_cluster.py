@@ -31,7 +31,7 @@ def test_two_shards_as_local_processes(tmp_path: Path) -> None:
 def test_a_worker_that_fails_is_named_with_its_log(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     submitted = cluster.submit(tmp_path / "run", 1, "local", minutes=10, execution=SMALL)
-    with refuses("incomplete.study-died") as caught:
+    with refuses("incomplete.study-shard-failed") as caught:
         cluster.wait(submitted)
     assert "the plan of a study cannot be read" in str(caught.value.found)
 

@@ -170,7 +170,7 @@ def test_several_processes_give_the_same_study(whole: tuple[Path, Plan, Study], 
 def test_another_study_in_the_folder_is_refused(whole: tuple[Path, Plan, Study], tmp_path: Path) -> None:
     folder, made, _ = whole
     assert work.begin(folder, made) == folder
-    with refuses("run.other-settings", found="seeds 3 in place of 2"):
+    with refuses("run.other-study", found="seeds 3 in place of 2"):
         work.begin(folder, structs.replace(made, seeds=3))
     (tmp_path / "study.json").write_text("{}")
     with refuses("run.not-a-study"):
