@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from cspbench.cli import options
+from cspbench.cli import options, report_parts
 from cspbench.cli.arguments import read_cfg
 from cspbench.cli.choices import Format
 from cspbench.cli.terminal.printing import Style, print_blocks
 from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError
 from cspbench.report.forms import ReportFormat
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cspbench.claims.model import Table
-    from cspbench.report.retrained.lines import Part
-    from cspbench.retrained.studies import Study
 
 
 def report(
@@ -111,8 +104,8 @@ def report(
         rows = every_row(measured)
     shown = select(rows, every, names, only or ())
     speeds = of_tables(measured.speeds, [section.table for section in shown]) if table or only else measured.speeds
-    retrained = _retrained(every, results, runs or [], table) if not (only or like_readme) else []
-    studies = _studies(results, table) if not (only or like_readme) else []
+    retrained = report_parts.retrained(every, results, runs or [], table) if not (only or like_readme) else []
+    studies = report_parts.studies(results, table) if not (only or like_readme) else []
     if short:
         print_blocks(list(brief(shown, retrained, speeds, studies)), Style(Format.RICH, wide, legend))
     elif form is not None:
@@ -128,26 +121,6 @@ def report(
             listener.note(f"wrote {out}")
     if strict and any(cell.verdict in FAILED for section in shown for cell in section.cells):
         raise typer.Exit(1)
-
-
-def _retrained(every: Sequence[Table], results: Path, runs: list[Path], names: list[str] | None) -> list[Part]:
-    """The part on retrained networks, of the named tables; what is left out of it is said."""
-    from cspbench.report.retrained.lines import build
-
-    parts, notes = build(every, results if results.exists() else None, runs)
-    for note in notes:
-        terminal().note(note)
-    return [part for part in parts if not names or part.name in names]
-
-
-def _studies(results: Path, names: list[str] | None) -> list[Study]:
-    """The stored studies, of the named tables; what cannot be read is said."""
-    from cspbench.retrained.studies import stored
-
-    studies, notes = stored(results)
-    for note in notes:
-        terminal().note(note)
-    return [study for study in studies if not names or study.table in names]
 
 
 def _migrate(folder: Path, cfgs: list[Path]) -> None:
