@@ -18,6 +18,7 @@ from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
     from cspbench.study.study import Studied
+    from cspbench.study.work import Shard
 
 Cluster = Literal["slurm", "local"]
 
@@ -137,7 +138,7 @@ def _print(studied: Studied, style: Style) -> None:
         print_blocks(list(text.blocks(studied.studies)), style)
 
 
-def _shard(given: str | None) -> object:
+def _shard(given: str | None) -> Shard:
     from cspbench.study.work import Shard
 
     if given is None:

@@ -56,7 +56,7 @@ def _rate(folder: Path, plan: Plan, job: Job, execution: Execution) -> Rate:
     times = []
     for count in PROBES:
         chosen = chosen_for(plan, replace(job, iterations=count), data)
-        with TemporaryDirectory(prefix=".rate", dir=folder) as place_of_run, one_thread():
+        with TemporaryDirectory() as place_of_run, one_thread():
             begun = time.perf_counter()
             trained = train(chosen, data, place_of_run, Options(iterations=count, execution=execution), SILENT)
             times.append(time.perf_counter() - begun)

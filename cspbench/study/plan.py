@@ -134,7 +134,19 @@ def planned(
     counts: dict[Kind, int] = {kind: iterations or ITERATIONS[kind] for kind in kinds}
     if model is None and "detector" in kinds:
         counts.setdefault("classifier", iterations or ITERATIONS["classifier"])
-    plan = Plan([*names], counts, seeds, data, model, width, size, *PICTURES.values(), precision, device)
+    plan = Plan(
+        [*names],
+        counts,
+        seeds,
+        data,
+        model,
+        width,
+        size,
+        PICTURES["classification"],
+        PICTURES["detection"],
+        precision,
+        device,
+    )
     for kind in kinds:
         plan.mini.network(kind)
     return plan

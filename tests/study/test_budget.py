@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from msgspec import structs
 from refusals import refuses
+from small_studies import CLASSIFIER, SMALL, Heard
+from training_sets import classifier
 
 from cspbench.study.budget import LEAST, SPARE, Rate, fitted, seconds
 from cspbench.study.plan import Plan, planned
+from cspbench.study.study import begin
 from cspbench.study.variants import Kind, expanded
 
 RATES: dict[Kind, Rate] = {"classifier": Rate(0.1, 10.0)}
@@ -57,3 +62,31 @@ def test_a_budget_that_is_too_small_is_refused_with_the_smallest() -> None:
 def test_fixed_iterations_stay() -> None:
     """Four trainings of 80 s in 6 minutes."""
     assert fitted(plan(), 6.5, RATES, 1, iterations=False) == plan(seeds=2)
+
+
+def own_data(folder: Path) -> dict[str, str]:
+    """Six pictures to train on and three to score, and a network of two layers."""
+    classifier(folder)
+    lines = (folder / "list.txt").read_text().split()
+    (folder / "train.txt").write_text("\n".join(lines[:6]))
+    (folder / "valid.txt").write_text("\n".join(lines[6:]))
+    (folder / "own.data").write_text("classes=3\ntrain=train.txt\nvalid=valid.txt\nlabels=labels.txt\ntop=2\n")
+    (folder / "small.cfg").write_text(CLASSIFIER)
+    return {"data": str(folder / "own.data"), "model": str(folder / "small.cfg")}
+
+
+def test_a_rate_is_measured_and_what_was_chosen_is_said_and_kept(tmp_path: Path) -> None:
+    heard, about = Heard(), own_data(tmp_path)
+    made = begin("imagenet-smoothing", tmp_path / "run", budget=120, execution=SMALL, listener=heard, **about)
+    assert (made.seeds, made.iterations) == (10, planned(expanded(["imagenet-smoothing"])).iterations)
+    assert heard.notes[-1].startswith("120 minutes: 20 trainings, 500 iterations of a classifier, 10 seeds; about ")
+    again = begin("imagenet-smoothing", tmp_path / "run", budget=60, execution=SMALL, listener=heard, **about)
+    assert again == made
+    assert "goes on" in heard.notes[-1]
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["study.json"]
+
+
+def test_a_budget_for_less_than_one_training_is_refused(tmp_path: Path) -> None:
+    with refuses("usage.budget", found="0.001 minutes"):
+        begin("imagenet-smoothing", tmp_path / "run", budget=0.001, execution=SMALL, **own_data(tmp_path))
+    assert not (tmp_path / "run" / "study.json").exists()

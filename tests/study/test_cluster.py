@@ -10,6 +10,7 @@ from refusals import refuses
 from result_files import WHO
 from small_studies import SMALL, begun
 
+from cspbench.evaluation.execution import SILENT
 from cspbench.study import cluster, work
 from cspbench.study.collected import studies
 from cspbench.study.plan import jobs
@@ -19,7 +20,7 @@ SMOOTH = "imagenet-smoothing"
 
 def test_two_shards_as_local_processes(tmp_path: Path) -> None:
     folder, made = begun(tmp_path, SMOOTH)
-    work.draw_all(folder, made, 1, work.SILENT)
+    work.draw_all(folder, made, 1, SILENT)
     submitted = cluster.submit(folder, 2, "local", minutes=10, execution=SMALL)
     assert len(submitted) == 2
     left = cluster.wait(submitted)

@@ -11,6 +11,7 @@ from refusals import refuses
 from result_files import WHO
 from small_studies import DETECTOR, SMALL, begun, plan
 
+from cspbench.evaluation.execution import SILENT
 from cspbench.lock import exclusive
 from cspbench.retrained.studies import Study, keep, stored
 from cspbench.study import job as jobs_of
@@ -152,7 +153,7 @@ def test_what_another_worker_trains_is_left_to_it(
     whole: tuple[Path, Plan, Study], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, made = begun(tmp_path, SMOOTH, model=whole[1].model)
-    work.draw_all(folder, made, 1, work.SILENT)
+    work.draw_all(folder, made, 1, SILENT)
     trained: list[str] = []
     monkeypatch.setattr(jobs_of, "run", lambda folder, plan, job, execution: trained.append(job.name))
     first = jobs(made)[0].name
