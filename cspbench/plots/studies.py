@@ -23,8 +23,8 @@ def plots(study: Study) -> list[Plot]:
     if not found:
         return []
     header = METRICS[found[0].numbers[0].metric].header
-    title = f"{table.title}, in miniature: difference of {header} from the base row"
-    text = f"{title}, as published and as measured over {len(study.seeds)} seeds with 95 % intervals; {study.table}"
+    title = f"{table.title} ({study.table}), in miniature: difference of {header} from the base row"
+    text = f"{title}, as published and as measured over {len(study.seeds)} seeds with 95 % intervals"
     names = dict(zip((row.id for row in table.rows), table.names(), strict=True))
     return [Plot(f"study-{study.table}", text, _differences([(names[each.row.id], each) for each in found], title))]
 
@@ -32,8 +32,8 @@ def plots(study: Study) -> list[Plot]:
 @styled()
 def curves(study: Study) -> list[Plot]:
     """Loss, and the metric that was evaluated on the way, over iterations: the mean of the seeds of each variant."""
-    title = f"{claimed(study).title}, in miniature: learning curves"
-    text = f"{title}: mean loss, and evaluations on the way, of the variants of {study.table}"
+    title = f"{claimed(study).title} ({study.table}), in miniature: learning curves"
+    text = f"{title}: loss and evaluations on the way, means over {len(study.seeds)} seeds"
     return [Plot(f"study-curves-{study.table}", text, _curves(study, title))]
 
 
@@ -77,7 +77,7 @@ def _curves(study: Study, title: str) -> Figure:
         loss.plot(*_mean([each.losses for each in outcomes]), color=colour, lw=1.3)
         points = _mean([each.curve for each in outcomes])
         scores.plot(*points, color=colour, marker=marker, ms=5, mfc=PAPER, lw=1.3, label=variant.name)
-    loss.set(ylabel="loss", yscale="log")
+    loss.set_ylabel("loss")
     classifies = "top1" in study.outcomes[0].numbers.get("", {})
     scores.set(ylabel="Top-1 in percent" if classifies else "AP50 in percent", xlabel="iteration")
     for axes in (loss, scores):
