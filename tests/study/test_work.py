@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from msgspec import structs
 from refusals import refuses
 from result_files import WHO
@@ -22,6 +23,9 @@ from cspbench.study.plan import Plan, jobs, planned
 from cspbench.study.variants import expanded
 from cspbench.study.work import Shard, one_worker
 from cspbench.training.loop import Loop
+from cspbench.training.run.options import Options
+from cspbench.training.run.preparation import prepared
+from cspbench.training.run.procedures import mini_batches, procedure
 
 SMOOTH = "imagenet-smoothing"
 
@@ -69,12 +73,20 @@ def test_each_variant_with_each_seed(whole: tuple[Path, Plan, Study]) -> None:
     assert study.miniature.parameters == 8 * 27 + 8 + 16 * 8 + 16
 
 
-def test_variants_begin_alike_and_seeds_do_not(whole: tuple[Path, Plan, Study]) -> None:
-    """Smoothing changes the loss alone, so that the first iteration has the same pictures and weights."""
-    _, _, study = whole
-    base, smooth = study.variants
-    assert base.by_seed[0].losses[0] != base.by_seed[1].losses[0]
-    assert base.by_seed[0].data == smooth.by_seed[0].data
+def test_a_seed_gives_all_variants_the_same_weights_and_pictures(whole: tuple[Path, Plan, Study]) -> None:
+    folder, made, _ = whole
+    begun_with = {}
+    for each in jobs(made):
+        options = Options(seed=each.seed, iterations=4)
+        data = str(folder / "data" / "imagenet")
+        chosen, images = prepared(jobs_of.fitted(made, each, data), data, options, SILENT)
+        learner = procedure(chosen, images, options, SILENT).learner(torch.device("cpu"), compiled=False)
+        batch = mini_batches(chosen, images, each.seed).make(1, 0)
+        begun_with[each.variant.name, each.seed] = (*learner.module.state_dict().values(), batch.x)
+    base, smooth, other = (begun_with[key] for key in (("base", 0), ("label_smooth_eps=0.1", 0), ("base", 1)))
+    assert all(map(torch.equal, base, smooth))
+    assert not torch.equal(base[0], other[0])
+    assert not torch.equal(base[-1], other[-1])
 
 
 def test_held_out_pictures_are_none_of_those_trained_on(whole: tuple[Path, Plan, Study]) -> None:
