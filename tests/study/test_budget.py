@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -64,7 +65,7 @@ def test_fixed_iterations_stay() -> None:
     assert fitted(plan(), 6.5, RATES, 1, iterations=False) == plan(seeds=2)
 
 
-def own_data(folder: Path) -> dict[str, str]:
+def own_data(folder: Path) -> dict[str, Any]:
     """Six pictures to train on and three to score, and a network of two layers."""
     classifier(folder)
     lines = (folder / "list.txt").read_text().split()
