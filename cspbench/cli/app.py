@@ -31,6 +31,7 @@ from cspbench.cli.reports.report import report
 from cspbench.cli.terminal import failing, interrupt, shell, streams
 from cspbench.cli.terminal.examples import EXAMPLES
 from cspbench.cli.terminal.help import App
+from cspbench.cli.training.study import study
 from cspbench.cli.training.train import train
 from cspbench.errors import UsageError
 
@@ -51,7 +52,7 @@ PANELS: dict[str, dict[str, Callable[..., None]]] = {
         **{"eval-imagenet": eval_imagenet, "eval-coco": eval_coco},
         **{"score": score, "compare": compare, "analyze": analyze},
     },
-    "Train": {"train": train},
+    "Train": {"train": train, "study": study},
     "Report": {"report": report, "ci": ci, "demo": demo},
     "Files and environment": {"env": env},
 }

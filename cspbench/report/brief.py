@@ -16,16 +16,23 @@ from cspbench.report.retrained.text import methods
 from cspbench.report.retrained.text import table as retrained_table
 from cspbench.report.select import PARTIAL, Section, arranged
 from cspbench.report.speed import TITLE as SPEED
+from cspbench.report.studies.text import blocks
 from cspbench.report.tables import speed
 from cspbench.report.text import LEGEND, SYMBOLS, comparison_mark, delta, interval, label, measured, notes, some
 from cspbench.report.yours import NAMES
 from cspbench.results.speeds.record import SpeedRun
+from cspbench.retrained.studies import Study
 
 ALWAYS = 2
 """Metrics that every terminal shows."""
 
 
-def brief(shown: Sequence[Section], retrained: Sequence[Part] = (), speeds: Sequence[SpeedRun] = ()) -> Iterator[Block]:
+def brief(
+    shown: Sequence[Section],
+    retrained: Sequence[Part] = (),
+    speeds: Sequence[SpeedRun] = (),
+    studies: Sequence[Study] = (),
+) -> Iterator[Block]:
     """The blocks; tables without a measurement are only counted, unless there are no others."""
     parts = arranged(shown)
     if parts.every:
@@ -50,6 +57,7 @@ def brief(shown: Sequence[Section], retrained: Sequence[Part] = (), speeds: Sequ
         yield retrained_table(part)
     if retrained:
         yield Paragraph(" ".join(filter(None, [RETRAINED_TEXT, methods(retrained)])), "aside")
+    yield from blocks(studies)
     if not shown:
         yield Paragraph("No row has such a cell.", "text")
     yield Paragraph("; ".join(f"**{word}** {meaning}" for word, meaning in LEGEND.items()), "legend")

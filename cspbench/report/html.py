@@ -29,6 +29,8 @@ from cspbench.report.retrained.lines import TITLE as RETRAINED
 from cspbench.report.retrained.lines import Part
 from cspbench.report.retrained.text import made_by, methods, table
 from cspbench.report.select import MARKS, PARTIAL, Section, arranged, marks
+from cspbench.report.studies import pages
+from cspbench.report.studies.text import TITLE as STUDIES
 from cspbench.report.text import (
     LEGEND,
     ORDER,
@@ -50,6 +52,7 @@ from cspbench.report.yours import TEXT as YOURS_TEXT
 from cspbench.report.yours import TITLE as YOURS
 from cspbench.results.speeds.record import SpeedRun
 from cspbench.results.store import StoredEvaluation
+from cspbench.retrained.studies import Study
 from cspbench.zoo.registry import MODELS
 
 _UNITS = {"params": "parameters", "bflops": "operations"}
@@ -70,8 +73,9 @@ def html(
     evaluations: Sequence[StoredEvaluation] = (),
     retrained: Sequence[Part] = (),
     speeds: Sequence[SpeedRun] = (),
+    studies: Sequence[Study] = (),
 ) -> str:
-    """The page; it shows the errors of those `evaluations` that were analysed, and the times of `speeds`."""
+    """The page; it shows the errors of those `evaluations` that were analysed, the times of `speeds`, and `studies`."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup, escape
 
@@ -119,9 +123,11 @@ def html(
         css=Markup(css),
         script=Markup(script),
         policy=f"default-src 'none'; style-src {_digest(css)}; script-src {_digest(script)}; img-src data:",
-        drawings=drawings,
+        drawings=[drawing for drawing in drawings if not drawing.name.startswith(pages.FIGURES)],
         errors=Markup(errors),
         speed=Markup(speed.as_html(speeds)),
+        studies=Markup(pages.as_html(studies, drawings)),
+        studies_title=STUDIES,
         symbols=SYMBOLS,
         title=TITLE,
         ours_title=OURS,

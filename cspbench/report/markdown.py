@@ -18,6 +18,8 @@ from cspbench.report.retrained.lines import TITLE as RETRAINED
 from cspbench.report.retrained.lines import Part
 from cspbench.report.retrained.text import made_by, methods, table
 from cspbench.report.select import PARTIAL, Parts, Section, arranged
+from cspbench.report.studies import pages
+from cspbench.report.studies.text import TITLE as STUDIES
 from cspbench.report.text import (
     LEGEND,
     ORDER,
@@ -40,6 +42,7 @@ from cspbench.report.yours import TEXT as YOURS_TEXT
 from cspbench.report.yours import TITLE as YOURS
 from cspbench.results.provenance import Provenance
 from cspbench.results.speeds.record import SpeedRun
+from cspbench.retrained.studies import Study
 
 TITLE = "Published numbers, measured"
 OURS = "Not published: what cspbench itself claims"
@@ -65,19 +68,22 @@ def markdown(
     plots: Sequence[str] = (),
     retrained: Sequence[Part] = (),
     speeds: Sequence[SpeedRun] = (),
+    studies: Sequence[Study] = (),
 ) -> str:
-    """Findings, contents, the tables, retrained networks, times; `plots` are names of files beside the report."""
+    """Findings, contents, the tables, retrained networks, studies, times; `plots` are files beside the report."""
     origins = Origins(line for section in shown for line in section.lines)
     parts = arranged(shown)
     texts = [f"# {TITLE}", *([headline(shown)] if parts.every else []), *_findings(shown)]
     if not shown:
-        return "\n\n".join([*texts, "No row has such a cell.", *_retrained(retrained)]) + "\n"
+        texts += ["No row has such a cell.", *_retrained(retrained), *pages.as_markdown(studies)]
+        return "\n\n".join(texts) + "\n"
     targets = {finding.target for _, group in by_kind(shown) for finding in group}
     texts += _contents(parts, bool(list(origins)))
     texts += [f"[{RETRAINED}](#retrained)"] if retrained else []
+    texts += [f"[{STUDIES}](#studies)"] if studies else []
     texts += [f"[{speed.TITLE}](#speed)"] if speeds else []
     texts.append(_folded("How to read a cell", _legend()))
-    texts += [_figure(name) for name in plots if not name.startswith(OURS_PREFIX)]
+    texts += [_figure(name) for name in plots if not name.startswith((OURS_PREFIX, pages.FIGURES))]
     texts += [_section(section, origins, targets) for section in parts.published]
     if parts.folded:
         texts.append(f"# {UNMEASURED}")
@@ -85,6 +91,7 @@ def markdown(
     if parts.yours:
         texts += [f"# {YOURS}", YOURS_TEXT, *(_section(section, origins, targets) for section in parts.yours)]
     texts += _retrained(retrained)
+    texts += pages.as_markdown(studies, plots)
     if parts.ours:
         texts += [f"# {OURS}", f"{OURS_TEXT} {summary(parts.ours)}."]
         texts += [_figure(name) for name in plots if name.startswith(OURS_PREFIX)]

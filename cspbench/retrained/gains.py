@@ -35,7 +35,7 @@ def gain(group: Group, groups: Sequence[Group]) -> Gain | None:
     base = group.table.base_of(row) if group.table is not None and row is not None else None
     if base is None or row is None:
         return None
-    published = {metric: number for metric in row.cells if (number := _published(row, base, metric)) is not None}
+    published = {metric: number for metric in row.cells if (number := published_gain(row, base, metric)) is not None}
     others = [(list(unlike(group, other)), other) for other in groups if other.row is not None and _is(other.row, base)]
     alike = [other for differing, other in others if not differing]
     if not others:
@@ -57,7 +57,8 @@ def _is(row: Row, base: Row) -> bool:
     return (row.table, row.id) == (base.table, base.id)
 
 
-def _published(row: Row, base: Row, metric: str) -> Decimal | None:
+def published_gain(row: Row, base: Row, metric: str) -> Decimal | None:
+    """What a row prints more than another, in points; None where one of them prints no percentage."""
     cells = [each.cells.get(metric) for each in (row, base)]
     one, other = (cell.value if cell is not None and cell.unit == "%" else None for cell in cells)
     return None if one is None or other is None else one - other

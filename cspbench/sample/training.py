@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
-from multiprocessing.process import BaseProcess
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +16,8 @@ from cspbench.errors import IncompleteRunError, UsageError
 from cspbench.io import own_folder, rename
 from cspbench.lock import exclusive
 from cspbench.sample import classification, detection
-from cspbench.sample.place import Kind
+from cspbench.sample.place import Kind, Part
+from cspbench.sample.processes import end_with_parent
 from cspbench.sample.seeds import HELD_OUT
 
 HELD = {"classification": classification.IMAGES, "detection": detection.IMAGES}
@@ -31,9 +27,18 @@ AT_ONCE, WAITING = 2, 1024
 
 
 def draw_training_set(
-    kind: Kind, folder: Path, images: int, processes: int = 1, step: Callable[[int], None] = lambda _: None
+    kind: Kind,
+    folder: Path,
+    images: int,
+    processes: int = 1,
+    step: Callable[[int], None] = lambda _: None,
+    *,
+    held: int | None = None,
+    hard: bool = False,
 ) -> None:
     """Write `images` pictures to train on, with seeds from 0, and those held out, in ImageNet's or COCO's layout.
+
+    `held` is the number of the latter, by default the sample's; `hard` pictures are those of studies.
 
     The files are the same for any number of processes, and the folder is complete or absent. `step` receives the number
     of pictures drawn so far. Raises `UsageError`, `LockedError` while another process draws there, and
@@ -55,18 +60,30 @@ def draw_training_set(
         place = own_folder(folder.parent, f".{folder.name}.part")
         shutil.rmtree(place, ignore_errors=True)
         try:
-            _draw(kind, place, images, _Several(processes) if processes > 1 else map, step)
+            parts: dict[Part, int] = {"val": HELD[kind] if held is None else held, "train": images}
+            _draw(kind, place, parts, hard, _Several(processes) if processes > 1 else map, step)
             rename(place, folder, "Name another folder")
         finally:
             shutil.rmtree(place, ignore_errors=True)
 
 
-def _draw(kind: Kind, place: Path, images: int, run: Any, step: Callable[[int], None]) -> None:
-    held = HELD[kind]
-    write = classification.write if kind == "classification" else detection.write
-    own = kind == "classification"  # COCO's layout has a folder of annotations for both parts
-    write(place / "val" if own else place, held, step=step, run=run)
-    write(place / "train" if own else place, images, 0, lambda done: step(held + done), part="train", run=run)
+def _draw(
+    kind: Kind, place: Path, parts: Mapping[Part, int], hard: bool, run: Any, step: Callable[[int], None]
+) -> None:
+    before = 0
+    for part, images in parts.items():
+        seed = HELD_OUT if part == "val" else 0
+        how: dict[str, Any] = {"part": part, "run": run}
+
+        def reached(done: int, before: int = before) -> None:
+            step(before + done)
+
+        if kind == "classification":
+            scene = classification.STUDY if hard else classification.SAMPLE
+            classification.write(place / part, images, seed, reached, scene=scene, **how)
+        else:  # COCO's layout has a folder of annotations for both parts
+            detection.write(place, images, seed, reached, scene=detection.STUDY if hard else detection.SAMPLE, **how)
+        before += images
 
 
 @dataclass(frozen=True)
@@ -79,7 +96,7 @@ class _Several:
         # started anew: a fork of a process with threads can wait for ever
         left = iter(tasks)
         try:
-            with ProcessPoolExecutor(self.processes, get_context("spawn"), _begin) as pool:
+            with ProcessPoolExecutor(self.processes, get_context("spawn"), end_with_parent) as pool:
                 while some := list(islice(left, WAITING)):
                     yield from pool.map(function, some, chunksize=AT_ONCE)
         except BrokenProcessPool as error:
@@ -89,15 +106,3 @@ class _Several:
                 found=str(error).splitlines()[0],
                 remedy="Draw again; if memory is short, with fewer workers (-j)",
             ) from error
-
-
-def _begin() -> None:
-    """Leave an interrupt to the command, and end when it is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(parent_process(),), daemon=True).start()
-
-
-def _end_with(parent: BaseProcess | None) -> None:
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)

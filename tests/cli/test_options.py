@@ -82,7 +82,7 @@ def test_data_models_and_runs_are_named_alike_everywhere() -> None:
             *("params", "show", "weights fetch", "weights verify", "weights convert"),
         }
     )
-    assert have["--run"] == have["--run-dir"] == {*evaluating, "demo", "train"}
+    assert have["--run"] == have["--run-dir"] == {*evaluating, "demo", "train", "study"}
     making = {"params", "report", "demo", "show", "eval-coco", "score", "export", "predict", "analyze"}
     assert have["--out"] == {*making, "weights convert", "weights fetch"}
     checking = {"data check imagenet", "data check coco", "data check darknet"}

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cspbench.cli import options
 from cspbench.cli.arguments import read_cfg
 from cspbench.cli.choices import Format
+from cspbench.cli.reports import trained_parts
 from cspbench.cli.terminal.printing import Style, print_blocks
 from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError
 from cspbench.report.forms import ReportFormat
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cspbench.claims.model import Table
-    from cspbench.report.retrained.lines import Part
 
 
 def report(
@@ -60,14 +55,15 @@ def report(
     Verdicts: exact, close (within the metric's tolerance), fitted (a stand-in), off, missed (a stand-in that is off),
     consistent and inconsistent (a part drawn at random), unmeasured, unpublished; and partial, a part of the data. Of
     several runs of one cell the newest that is complete counts; the others are listed. Findings come first. The same
-    results give the same bytes. Trainings have a part of their own, with seeds, spread and gains, and no verdict.
+    results give the same bytes. Trainings have a part of their own, with seeds, spread and gains, and no verdict;
+    so have the studies in results/studies.
 
     --save writes every form, the figures as PNG, SVG and PDF, and the runs' records to --results.
     """
     from cspbench.claims import tables
     from cspbench.claims.verdict import FAILED
     from cspbench.io import write_text
-    from cspbench.plots.report_files import drawn, save
+    from cspbench.plots.report_files import drawn, save, with_curves
     from cspbench.report.brief import brief
     from cspbench.report.build import sources
     from cspbench.report.forms import format_of, rendered
@@ -112,14 +108,15 @@ def report(
         rows = every_row(measured)
     shown = select(rows, every, names, only or ())
     speeds = of_tables(measured.speeds, [section.table for section in shown]) if table or only else measured.speeds
-    retrained = _retrained(every, results, runs or [], table) if not (only or like_readme) else []
+    retrained = trained_parts.retrained(every, results, runs or [], table) if not (only or like_readme) else []
+    studies = trained_parts.studies(results, table) if not (only or like_readme) else []
     if short:
-        print_blocks(list(brief(shown, retrained, speeds)), Style(Format.RICH, wide, legend))
+        print_blocks(list(brief(shown, retrained, speeds, studies)), Style(Format.RICH, wide, legend))
     elif form is not None:
         html = form is ReportFormat.HTML
-        plots = drawn(rows, [section.table for section in shown], listener.note) if html else []
-        drawings = [plot.svg for plot in plots]
-        parts = measured.evaluations, retrained, speeds
+        plots = drawn(rows, [section.table for section in shown], listener.note, studies) if html else []
+        drawings = [plot.svg for plot in with_curves(plots, studies)]
+        parts = measured.evaluations, retrained, speeds, studies
         text = readme(shown) if like_readme else rendered(form, shown, drawings, *parts)
         if out is None or str(out) == "-":
             typer.echo(text, nl=False)
@@ -128,16 +125,6 @@ def report(
             listener.note(f"wrote {out}")
     if strict and any(cell.verdict in FAILED for section in shown for cell in section.cells):
         raise typer.Exit(1)
-
-
-def _retrained(every: Sequence[Table], results: Path, runs: list[Path], names: list[str] | None) -> list[Part]:
-    """The part on retrained networks, of the named tables; what is left out of it is said."""
-    from cspbench.report.retrained.lines import build
-
-    parts, notes = build(every, results if results.exists() else None, runs)
-    for note in notes:
-        terminal().note(note)
-    return [part for part in parts if not names or part.name in names]
 
 
 def _migrate(folder: Path, cfgs: list[Path]) -> None:

@@ -50,6 +50,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "cspbench train imagenet-augmentation:cspresnext-50-cutmix --data ILSVRC2012 --preview pictures",
         "cspbench train --cfg mine.cfg --data mine.data --weights yolov4.conv.137 --set learning_rate=0.001",
     ),
+    "study": (
+        "cspbench study imagenet-activation --run activation --budget 30 --processes 2",
+        "cspbench study coco-loss coco-nms --seeds 5 --shard 1/4 --run /shared/loss",
+        "cspbench study imagenet-smoothing --data ILSVRC2012 --model csresnext50 --width 0.25 --size 128",
+    ),
     "analyze": ("cspbench analyze runs/a --draw worst:10 --out errors",),
     "score": (
         "cspbench score runs --nms 0.45,0.5,0.55",

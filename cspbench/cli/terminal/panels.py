@@ -4,8 +4,8 @@ PANELS = {
     "Models and data": (
         *("--data", "--model", "--cfg", "--weights", "--ema", "--all", "--table", "--tables", "--models"),
         *("--sample", "--split", "--results"),
-        *("--labels", "--names", "--classes", "--limit", "--images", "--seed", "--partial"),
-        *("--freeze", "--clear"),
+        *("--labels", "--names", "--classes", "--limit", "--images", "--seed", "--seeds", "--partial"),
+        *("--freeze", "--clear", "--width"),
     ),
     "Protocol": (
         *("--preset", "--decoder", "--size", "--topk", "--conf", "--nms", "--nms-kind", "--counting"),
@@ -15,6 +15,7 @@ PANELS = {
     "Execution": (
         *("--batch-size", "--workers", "--device", "--precision", "--compile", "--run", "--fresh", "--allow-bad"),
         *("--eval-every", "--save-every", "--preview", "--tensorboard"),
+        *("--budget", "--processes", "--shard", "--submit", "--cluster", "--partition"),
         "--seconds",
         *("--timeout", "--retries", "--mirror"),
     ),

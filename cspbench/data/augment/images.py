@@ -54,6 +54,10 @@ class StoredImages:
         begin = self._ends[index - 1] if index else 0
         return self._names[begin : self._ends[index]].tobytes().decode("utf-8", "surrogateescape")
 
+    def place(self, index: int) -> tuple[str, int]:
+        """The file that holds an image, and the byte at which it begins."""
+        return self.path(index), int(self._parts[index, 0])
+
     def pixels(self, index: int) -> Pixels:
         """An image's pixels, uint8 (H, W, 3), decoded as Darknet with OpenCV does. Raises `BadImageError`."""
         path, (offset, length) = self.path(index), self._parts[index].tolist()

@@ -1,0 +1,92 @@
+"""`cspbench study` as users type it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from processes import run
+from refusals import error_of
+from small_studies import CLASSIFIER
+from training_sets import classifier
+
+from cspbench.retrained.studies import stored
+
+
+def test_a_study_on_ones_own_pictures(tmp_path: Path) -> None:
+    classifier(tmp_path)
+    lines = (tmp_path / "list.txt").read_text().split()
+    (tmp_path / "train.txt").write_text("\n".join(lines[:6]))
+    (tmp_path / "valid.txt").write_text("\n".join(lines[6:]))
+    data = tmp_path / "own.data"
+    data.write_text("classes=3\ntrain=train.txt\nvalid=valid.txt\nlabels=labels.txt\ntop=2\n")
+    (tmp_path / "small.cfg").write_text(CLASSIFIER)
+    arguments = ["study", "imagenet-smoothing", "--data", str(data), "--model", "small.cfg", "--iterations", "3"]
+    arguments += ["--seeds", "2", "--run", "own", "--save"]
+    done = run([*arguments, "--format", "json"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    (document,) = json.loads(done.stdout)
+    assert document["miniature"]["drawn"] is False
+    assert [row["seeds"] for row in document["rows"]] == [2, 2]
+    assert {row["metric"] for row in document["rows"]} == {"top1"}  # a top-5 of three classes says nothing
+    (study,), _ = stored(tmp_path / "results")
+    assert study.outcomes[0].held == 3
+    again = run(arguments, tmp_path)
+    assert again.returncode == 0
+    assert "| undecided |" in again.stdout
+    assert stored(tmp_path / "results")[0][0].digest == study.digest
+
+
+def test_pictures_to_score_that_are_trained_on_are_refused(tmp_path: Path) -> None:
+    classifier(tmp_path)
+    (tmp_path / "small.cfg").write_text(CLASSIFIER)
+    done = run(["study", "imagenet-smoothing", "--data", "set.data", "--model", "small.cfg"], tmp_path)
+    assert (done.returncode, error_of(done)) == (3, "study.not-held-out")
+    assert "9 of 9" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["imagenet-big"], "usage.nothing-to-study"),
+        (["imagenet-smoothing", "coco-loss", "--size", "32"], "usage.study-kinds"),
+        (["coco-loss", "--model", "csresnext50"], "usage.study-model"),
+        (["imagenet-smoothing", "--shard", "0/2"], "usage.shard"),
+        (["imagenet-smoothing", "--shard", "half"], "usage.shard"),
+        (["imagenet-smoothing", "--budget", "5", "--seeds", "2", "--iterations", "5"], "usage.not-together"),
+        (["imagenet-smoothing", "--budget", "-1"], "usage.out-of-range"),
+        (["imagenet-smoothing", "--width", "0"], "usage.out-of-range"),
+        (["imagenet-smoothing", "--size", "32x64"], "usage.size"),
+        (["imagenet-smoothing", "--submit", "2", "--shard", "1/2"], "usage.not-together"),
+    ],
+)
+def test_bad_arguments_are_one_line(arguments: list[str], code: str, tmp_path: Path) -> None:
+    done = run(["study", *arguments], tmp_path)
+    assert (done.returncode, error_of(done)) == (2, code)
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not done.stdout
+
+
+def test_data_of_another_kind_is_one_line(tmp_path: Path) -> None:
+    classifier(tmp_path)
+    done = run(["study", "coco-activation", "--data", "set.data"], tmp_path)
+    assert done.returncode in (2, 3)
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_one_seed_on_two_machines(tmp_path: Path) -> None:
+    classifier(tmp_path)
+    lines = (tmp_path / "list.txt").read_text().split()
+    (tmp_path / "train.txt").write_text("\n".join(lines[:6]))
+    (tmp_path / "valid.txt").write_text("\n".join(lines[6:]))
+    (tmp_path / "own.data").write_text("classes=3\ntrain=train.txt\nvalid=valid.txt\nlabels=labels.txt\ntop=2\n")
+    (tmp_path / "small.cfg").write_text(CLASSIFIER)
+    arguments = ["study", "imagenet-smoothing", "--data", "own.data", "--model", "small.cfg", "--iterations", "3"]
+    done = run([*arguments, "--seeds", "1", "--shard", "2/2"], tmp_path)
+    assert done.returncode == 4, done.stderr
+    assert "1 training left, or with other workers: classifier-base-seed0" in done.stderr
+    done = run([*arguments, "--seeds", "1", "--shard", "1/2"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "1 seed: there is no interval" in done.stderr
+    assert "no interval" in done.stdout
