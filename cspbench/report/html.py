@@ -31,6 +31,7 @@ from cspbench.report.retrained.text import made_by, methods, table
 from cspbench.report.select import MARKS, PARTIAL, Section, arranged, marks
 from cspbench.report.studies import pages
 from cspbench.report.studies.text import TITLE as STUDIES
+from cspbench.report.template import environment
 from cspbench.report.text import (
     LEGEND,
     ORDER,
@@ -76,7 +77,6 @@ def html(
     studies: Sequence[Study] = (),
 ) -> str:
     """The page; it shows the errors of those `evaluations` that were analysed, the times of `speeds`, and `studies`."""
-    from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup, escape
 
     def breakable(text: str) -> Markup:
@@ -87,23 +87,16 @@ def html(
     styles = [_asset("page.css").rstrip(), *([page.rules().rstrip()] if errors else [])]
     css = "\n".join([*styles, *(drawing.rules for drawing in drawings)]) + "\n"
     script = _asset("page.js")
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        finalize=lambda value: printable(value) if type(value) is str else value,
-    )
+    templates = environment(keep_trailing_newline=True)
     functions: list[Callable[..., object]] = [summary, some, label, measured, finer, delta, notes, comparison_mark]
     functions += [breakable, _shares, _search_text, _marks_of, _sortable]
-    environment.globals |= {function.__name__.lstrip("_"): function for function in functions}
+    templates.globals |= {function.__name__.lstrip("_"): function for function in functions}
     parts = arranged(shown)
     cells = [cell for section in parts.every or parts.ours for cell in section.cells]
     words = [cell.word for cell in cells]
     present = _marks_of([cell for section in shown for cell in section.cells]).split()
     origins = Origins(line for section in shown for line in section.lines)
-    return environment.from_string(_asset("page.html.j2")).render(
+    return templates.from_string(_asset("page.html.j2")).render(
         parts=parts,
         findings=by_kind(shown),
         headline=headline(shown),

@@ -7,9 +7,9 @@ from importlib.resources import files
 
 from cspbench.claims.frame_rates import of_row
 from cspbench.claims.model import Table
-from cspbench.errors import printable
 from cspbench.report.formats import markdown
 from cspbench.report.tables.speed import blocks
+from cspbench.report.template import environment
 from cspbench.results.speeds.record import SpeedRun
 
 TITLE = "Speed"
@@ -29,16 +29,7 @@ def as_markdown(runs: Sequence[SpeedRun]) -> str:
 
 def as_html(runs: Sequence[SpeedRun]) -> str:
     """The section of the HTML page; empty without times."""
-    from jinja2 import Environment, StrictUndefined
-
     if not runs:
         return ""
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: printable(value) if type(value) is str else value,
-    )
     template = files("cspbench.report").joinpath("speed.html.j2").read_text("utf-8")
-    return environment.from_string(template).render(blocks=blocks(runs), title=TITLE)
+    return environment().from_string(template).render(blocks=blocks(runs), title=TITLE)

@@ -7,8 +7,8 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
-from cspbench.errors import printable
 from cspbench.report.analysis import table
+from cspbench.report.template import environment
 from cspbench.results.analysis_record import NAMES, AnalysisRecord
 from cspbench.results.provenance import scored_by
 from cspbench.results.schema import DetectionMetrics
@@ -57,16 +57,7 @@ def rules() -> str:
 
 @lru_cache(maxsize=1)
 def _template() -> Template:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: printable(value) if type(value) is str else value,
-    )
-    return environment.from_string(_asset("section.html.j2"))
+    return environment().from_string(_asset("section.html.j2"))
 
 
 def _asset(name: str) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from cspbench.errors import printable
 from cspbench.report.formats import grid, latex
 from cspbench.report.studies.text import TEXT, TITLE, about, place, table
+from cspbench.report.template import environment
 from cspbench.retrained.studies import Study
 
 if TYPE_CHECKING:
@@ -44,17 +44,8 @@ def as_latex(studies: Sequence[Study]) -> str:
 
 def as_html(studies: Sequence[Study], drawings: Sequence[Svg] = ()) -> str:
     """The section of the HTML page with its figures; empty without studies."""
-    from jinja2 import Environment, StrictUndefined
-
     if not studies:
         return ""
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: printable(value) if type(value) is str else value,
-    )
     parts = [
         {
             "name": study.table,
@@ -66,4 +57,4 @@ def as_html(studies: Sequence[Study], drawings: Sequence[Svg] = ()) -> str:
         for study in studies
     ]
     template = files("cspbench.report").joinpath("studies.html.j2").read_text("utf-8")
-    return environment.from_string(template).render(studies=parts, title=TITLE, text=TEXT)
+    return environment().from_string(template).render(studies=parts, title=TITLE, text=TEXT)
