@@ -46,8 +46,8 @@ class Setting:
     """Pictures with boxes."""
     side: int = 128
     batch: int = 8
-    iterations: int = 360
-    every: int = 60
+    iterations: int = 1200
+    every: int = 200
     """Iterations between two evaluations."""
     frozen: int = 120
     """Iterations at the beginning in which `FROZEN` leaves the backbone as it is."""

@@ -67,3 +67,14 @@ def _sample(kind: Kind, listener: Listener) -> Path:
     )
     with listener.progress("drawing the sample", count) as reach:
         return ensure(kind, reach)
+
+
+def check_single(evaluations: int) -> None:
+    """Raise `UsageError` for several evaluations, of which one can be written or drawn."""
+    if evaluations > 1:
+        raise UsageError(
+            "usage.one-evaluation",
+            "--save-json, --draw and --plots take a single evaluation",
+            found=f"{evaluations} evaluations",
+            remedy="Name one with -m and --size",
+        )

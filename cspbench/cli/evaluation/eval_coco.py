@@ -12,10 +12,9 @@ import typer
 from cspbench.cli import arguments, options
 from cspbench.cli.choices import Format
 from cspbench.cli.evaluation.darknet_map import map_options
-from cspbench.cli.evaluation.data_and_models import chosen
+from cspbench.cli.evaluation.data_and_models import check_single, chosen
 from cspbench.cli.terminal.printing import Style
 from cspbench.cli.terminal.progress import listener as terminal
-from cspbench.errors import UsageError
 
 
 def eval_coco(
@@ -82,7 +81,7 @@ def eval_coco(
     """
     from cspbench.cli.evaluation.detector_drawings import draw_result
     from cspbench.cli.evaluation.detector_results import finish_detectors, write_classes, write_json
-    from cspbench.cli.evaluation.explained_detectors import check_alone, finish_explained
+    from cspbench.cli.evaluation.explained_detectors import check_explain, finish_explained
     from cspbench.cli.evaluation.flips import check_flips, show_flips
     from cspbench.data.darknet.opening import open_detection_data
     from cspbench.data.detection_presets import detection_preset
@@ -91,7 +90,7 @@ def eval_coco(
     from cspbench.evaluation.detection_data import known_names
     from cspbench.evaluation.explain_coco import explain_coco
     from cspbench.evaluation.part import part_of
-    from cspbench.evaluation.scoring import ScoringOptions, one_threshold, thresholds_of
+    from cspbench.evaluation.scoring import ScoringOptions, thresholds_of
     from cspbench.inference.description import describe
 
     listener = terminal()
@@ -103,29 +102,20 @@ def eval_coco(
         check_flips(precision, scoring.thresholds)
     pixels = arguments.parse_size(size)
     if explain:
-        files = {
-            "--draw": draw,
-            "--plots": plots,
-            "--save-json": save_json,
-            "--out": out,
-            "--fresh": fresh,
-            "--flips": flips,
-        }
-        files |= {"--per-class": per_class, "--map": darknet_map}
-        check_alone([option for option, value in files.items() if value])
-        one_threshold(scoring.thresholds)
+        of_runs = {"--draw": draw, "--plots": plots, "--save-json": save_json, "--out": out, "--fresh": fresh}
+        of_runs |= {"--flips": flips, "--per-class": per_class, "--map": darknet_map}
+        check_explain(of_runs, scoring.thresholds)
     opened = partial(open_detection_data, split=split, allowed=allow_bad, upright=protocol.decoder == "opencv")
     place, selected = chosen("coco", data, data_option, sample, models, cfg, weights, opened, listener)
-    description = describe(selected.models[0].network)
-    known = known_names(names, [path for path in (cfg, weights) if cfg and path], description.heads[-1].classes)
-    texts = known.texts if known else None
-    source = part_of(opened(place, names=texts, classes=description.heads[-1].classes), limit, seed)
+    classes = describe(selected.models[0].network).heads[-1].classes
+    known = known_names(names, [path for path in (cfg, weights) if cfg and path], classes)
+    source = part_of(opened(place, names=known.texts if known else None, classes=classes), limit, seed)
     values = {"--preset": preset, "--nms": nms, "--nms-kind": nms_kind, "--conf": conf, "--decoder": decoder}
     given = [option for option, value in values.items() if value is not None] + ["--explain"] * explain
     selection.check_own_protocol(selected.models, given, listener)
     about: dict[str, Any] = {"nms": nms, "nms_kind": nms_kind, "conf": conf, "decoder": decoder, "preset": preset}
-    about |= {"bootstrap": scoring.bootstrap, "ema": ema, "engine": engine, "names": known}
-    about |= {"execution": how, "listener": listener}
+    about["listener"] = listener
+    about |= {"bootstrap": scoring.bootstrap, "ema": ema, "engine": engine, "names": known, "execution": how}
     evaluate: Callable[..., Any] = partial(explain_coco, data=source, seed=seed, **about)
     if not explain:
         maps = map_options(darknet_map, map_iou, map_conf)
@@ -139,13 +129,8 @@ def eval_coco(
     if flips:
         show_flips([each for _, each in evaluations], how, form, allow_bad, nms)
         return
-    if len(evaluations) > 1 and (save_json or draw or plots):
-        raise UsageError(
-            "usage.one-evaluation",
-            "--save-json, --draw and --plots take a single evaluation",
-            found=f"{len(evaluations)} evaluations",
-            remedy="Name one with -m and --size",
-        )
+    if save_json or draw or plots:
+        check_single(len(evaluations))
     results, failed = selection.evaluate_all(evaluations, listener)
     if explain:
         finish_explained(results, Style(form, wide, legend), allow_bad, failed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from cspbench.evaluation.explain_coco import Explained
 
 
-def check_alone(options: Sequence[str]) -> None:
-    """Raise `UsageError` for options beside --explain that need a stored run, or for several processes."""
+def check_explain(of_runs: Mapping[str, object], thresholds: Sequence[float]) -> None:
+    """Raise `UsageError` for options of a stored run that have values, several thresholds or processes."""
+    from cspbench.evaluation.scoring import one_threshold
     from cspbench.inference.distributed import rank
 
-    processes = rank()[1]
+    options, processes = [option for option, value in of_runs.items() if value], rank()[1]
     if options or processes > 1:
         raise UsageError(
             "usage.explain-alone",
@@ -30,6 +31,7 @@ def check_alone(options: Sequence[str]) -> None:
             found=" ".join(options) or f"{processes} processes",
             remedy="Leave them out, or evaluate without --explain" if options else "Start it without torchrun",
         )
+    one_threshold(thresholds)
 
 
 def finish_explained(results: Sequence[Explained], style: Style, allow_bad: int, failed: int) -> None:
