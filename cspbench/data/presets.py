@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cspbench.claims.model import unknown
-from cspbench.data import opencv, resize
+from cspbench.data import resize
 from cspbench.data.decode import PIXEL_LIMIT, Decoder, decode, decoder_named
 from cspbench.data.levels import Table, table
 from cspbench.errors import BadImageError, UsageError
@@ -176,6 +176,8 @@ class ClassificationPreset:
                 remedy="Replace the file with an intact copy",
             )
         if self.interpolation == "opencv":
+            from cspbench.data import opencv  # imports torch
+
             resized = opencv.resize(image, *scaled)
         else:
             from PIL import Image

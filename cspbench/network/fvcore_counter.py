@@ -26,10 +26,10 @@ from torch.nn.modules.conv import _ConvNd
 from cspbench.errors import CountingError, CspbenchError, DefinitionError
 from cspbench.network.layers import Convolution, Layer, Shape
 from cspbench.network.local_modules import LocalConv
+from cspbench.network.modular.one_buffer import on_one_buffer
 from cspbench.network.module import side_by_side
 from cspbench.network.modules import Blur, DepthMaxPool, ShortcutSum, Vector, WindowPool, XnorConv
 from cspbench.network.network import Network
-from cspbench.network.one_buffer import on_one_buffer
 from cspbench.network.operations import NAMES, Operations
 from cspbench.network.roi_modules import ProposalBoxes, PsRoiAlign
 

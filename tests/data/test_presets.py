@@ -108,6 +108,7 @@ def test_every_presets_decoder() -> None:
         "pjreddie": "stb",
         "timm": "pillow",
         "mmpretrain": "opencv",
+        "mmcls": "opencv",
     }
     changed = preset("readme").overridden(decoder="stb")
     assert (changed.name, changed.decoder) == ("readme", "stb")
@@ -124,16 +125,18 @@ def test_images_are_loaded_with_the_presets_decoder() -> None:
     data = stream.getvalue()
     for name, each in PRESETS.items():
         pixels = decode(data, decoder="stb") if each.decoder == "stb" else decode(data)
-        pixels = pixels[::-1, ::-1] if name in ("readme", "mmpretrain") else pixels
+        pixels = pixels[::-1, ::-1] if name in ("readme", "mmpretrain", "mmcls") else pixels
         np.testing.assert_array_equal(each.load(data, 32, "x"), each.prepare(np.ascontiguousarray(pixels), 32))
 
 
 def test_the_cards_and_the_configs_values() -> None:
-    assert [PRESETS[name].resized_side(256) for name in PRESETS] == [256, 256, 256, 288, 288]
+    assert [PRESETS[name].resized_side(256) for name in PRESETS] == [256, 256, 256, 288, 288, 292]
     assert preset("mmpretrain").resized_side(224) == 256
-    assert {name: each.epsilon for name, each in PRESETS.items() if name != "pjreddie"} == dict.fromkeys(
-        ("readme", "head", "timm", "mmpretrain"), "inside-1e-5"
-    )
+    assert {name: each.epsilon for name, each in PRESETS.items() if name != "pjreddie"} == {
+        **dict.fromkeys(("readme", "head", "timm", "mmpretrain"), "inside-1e-5"),
+        "mmcls": "inside-1e-3",
+    }
+    assert preset("mmcls").resized_side(224) == 256
     assert preset("pjreddie").epsilon == "outside-1e-6"
     assert replace(preset("head"), name="readme", decoder="opencv") == preset("readme")
 
@@ -194,7 +197,9 @@ def test_a_batch_takes_the_result() -> None:
 
 
 def test_what_a_preset_refuses() -> None:
-    with refuses("usage.unknown-preset", expected="one of readme, head, pjreddie, timm, mmpretrain", found="mine"):
+    with refuses(
+        "usage.unknown-preset", expected="one of readme, head, pjreddie, timm, mmpretrain, mmcls", found="mine"
+    ):
         preset("mine")
     with refuses("usage.square-preset", found="200x256"):
         preset("timm").prepare(photo(), (200, 256))

@@ -115,7 +115,7 @@ def test_predictions_are_those_of_the_cpu_byte_by_byte(tmp_path: Path, name: str
     late, images = Late(), Images(name)
     expected = shard(Images(name), engine(), tmp_path / "cpu")
     assert shard(images, engine(late), tmp_path / "late", workers) == expected
-    assert images.in_levels is (name in ("timm", "mmpretrain"))
+    assert images.in_levels is (name in ("timm", "mmpretrain", "mmcls"))
     gc.collect()
     assert (late.most, late.alive) == (2, 0)
 
@@ -214,7 +214,7 @@ def test_levels_are_looked_up_per_channel() -> None:
     assert look_up(torch.zeros(2, 3, 4, 2, dtype=torch.uint8), values).is_contiguous(memory_format=torch.channels_last)
 
 
-@pytest.mark.parametrize("name", ["timm", "mmpretrain"])
+@pytest.mark.parametrize("name", ["timm", "mmpretrain", "mmcls"])
 def test_a_table_has_every_level_as_the_preset_computes_it(name: str) -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (20, 24, 3), np.uint8)
     rules = preset(name)

@@ -42,10 +42,15 @@ def test_the_threshold_is_a_double(shared: int, union: int, threshold: float, su
     assert bool(overlap > np.float32(limit(threshold))) is suppressed
 
 
-@given(st.floats(0, 1), st.floats(0, 1, width=32))
+@given(st.floats(0, 1, exclude_max=True), st.floats(0, 1, width=32))
 def test_every_threshold_is_compared_as_a_double(threshold: float, overlap: float) -> None:
     for value in (np.float32(overlap), np.float32(threshold), np.nextafter(np.float32(threshold), np.float32(2))):
         assert bool(value > np.float32(limit(threshold))) is (float(value) > threshold)
+
+
+def test_nothing_is_above_a_threshold_of_one() -> None:
+    assert not np.nextafter(np.float32(1), np.float32(2)) > np.float32(limit(1.0))
+    assert limit(float(np.nextafter(1.0, 0.0))) < 1
 
 
 def test_points_by_hand() -> None:

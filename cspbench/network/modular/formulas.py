@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from cspbench.errors import CountingError, DefinitionError
 from cspbench.network.layers import Shape, Weight
 from cspbench.network.modular.network import ModuleNetwork
+from cspbench.network.modular.one_buffer import on_one_buffer
 from cspbench.network.modular.part import Part
 from cspbench.network.modular.sum import Sum
-from cspbench.network.one_buffer import on_one_buffer
 from cspbench.network.operations import NAMES, Operations
 
 Formula = Callable[[Any, tuple[Shape, ...], Shape], Operations]

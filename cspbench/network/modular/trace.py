@@ -20,7 +20,7 @@ from cspbench.network.fvcore_counter import (
 )
 from cspbench.network.layers import Shape
 from cspbench.network.modular.network import ModuleNetwork
-from cspbench.network.one_buffer import on_one_buffer
+from cspbench.network.modular.one_buffer import on_one_buffer
 from cspbench.network.operations import NAMES
 
 
