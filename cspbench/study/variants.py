@@ -155,7 +155,7 @@ def _text(value: object) -> str:
 def _untrained(table: Table, row: Row) -> str:
     if row.model is None:
         return "no definition of its network"
-    return "its network cannot be trained here: three boxes at each point, or none to suppress"
+    return "its head is not the miniature's: three boxes at each point, or no suppression"
 
 
 def _no_study(name: str) -> UsageError:
