@@ -1,6 +1,6 @@
 """Benchmarks compared with a baseline's: a ratio to a peer may rise, and may fall by a tolerance.
 
-Times are of a machine, ratios less so; those of another processor are compared, and said to be.
+Times are of a machine, ratios less so: those of another processor are compared, and one that fell names it.
 """
 
 from __future__ import annotations

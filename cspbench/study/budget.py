@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -44,11 +45,9 @@ class Rate:
 
 def rates(folder: Path, plan: Plan, execution: Execution) -> dict[Kind, Rate]:
     """Measured with the base variant of each kind, on one thread, on the study's own pictures, which must be there."""
-    found: dict[Kind, Rate] = {}
-    for job in jobs(plan):
-        if job.variant.kind not in found:
-            found[job.variant.kind] = _rate(folder, plan, job, replace(execution, device=plan.device, workers=0))
-    return found
+    own = replace(execution, device=plan.device, precision=plan.precision, workers=0)
+    first = {job.variant.kind: job for job in reversed(jobs(plan))}
+    return {kind: _rate(folder, plan, first[kind], own) for kind in reversed(first)}
 
 
 def _rate(folder: Path, plan: Plan, job: Job, execution: Execution) -> Rate:
@@ -105,8 +104,8 @@ def fitted(
     raise UsageError(
         "usage.budget",
         "the budget is too small",
-        expected=f"at least {SPARE * seconds(smallest, rates, workers) / 60:.0f} minutes for {len(jobs(smallest))} "
-        f"trainings of {LEAST} iterations or more",
+        expected=f"at least {math.ceil(SPARE * seconds(smallest, rates, workers) / 60)} minutes for "
+        f"{len(jobs(smallest))} trainings of {min(job.iterations for job in jobs(smallest))} iterations or more",
         found=f"{minutes:g} minutes",
         remedy="Raise --budget, or study fewer tables",
     )

@@ -58,9 +58,8 @@ def submit(
         ) from error
 
 
-def wait(submitted: Sequence[Any]) -> list[str]:
-    """Wait for all of them; the names of trainings that are left. Raises `IncompleteRunError` where one failed."""
-    left: list[str] = []
+def wait(submitted: Sequence[Any]) -> None:
+    """Wait for all of them. Raises `IncompleteRunError` where one failed."""
     for each in submitted:
         error = each.exception()
         if error is not None:
@@ -71,8 +70,6 @@ def wait(submitted: Sequence[Any]) -> list[str]:
                 found=brief(_cause(str(error)), 160),
                 remedy="Read its log, and submit the study again: it goes on",
             )
-        left = each.result()
-    return left
 
 
 def _cause(text: str) -> str:

@@ -98,7 +98,12 @@ def work(
             together(one_worker, (folder, shard, execution), processes)
         else:
             one_worker(folder, shard, execution)
-    return [each.name for each in listed if jobs_of.outcome(folder, each) is None]
+    return unfinished(folder, plan)
+
+
+def unfinished(folder: Path, plan: Plan) -> list[str]:
+    """The names of the trainings without an outcome."""
+    return [each.name for each in jobs(plan) if jobs_of.outcome(folder, each) is None]
 
 
 def draw_all(folder: Path, plan: Plan, processes: int, listener: Listener) -> None:

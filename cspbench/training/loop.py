@@ -140,7 +140,7 @@ class Loop:
             where=f"iteration {iteration}",
             expected="finite numbers",
             found=found,
-            remedy="Train with a lower learning_rate=, or a longer burn_in=, in another --run",
+            remedy="Train with a lower rate or a longer warm-up, which show --recipe names, in another --run",
         )
 
 

@@ -9,7 +9,7 @@ import pytest
 from processes import run
 from refusals import error_of
 from small_studies import CLASSIFIER
-from training_sets import classifier
+from training_sets import classifier, detector
 
 from cspbench.retrained.studies import stored
 
@@ -46,9 +46,17 @@ def test_pictures_to_score_that_are_trained_on_are_refused(tmp_path: Path) -> No
     assert "9 of 9" in done.stderr
 
 
+def test_so_are_those_of_a_roadmap(tmp_path: Path) -> None:
+    detector(tmp_path)
+    done = run(["study", "yolox-roadmap", "--data", "obj.data"], tmp_path)
+    assert (done.returncode, error_of(done)) == (3, "study.not-held-out"), done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
+        (["imagenet-smoothing", "--partition", "gpu"], "usage.partition"),
+        (["imagenet-smoothing", "--submit", "2", "--processes", "2"], "usage.not-together"),
         (["imagenet-big"], "usage.nothing-to-study"),
         (["imagenet-smoothing", "coco-loss", "--size", "32"], "usage.study-kinds"),
         (["coco-loss", "--model", "csresnext50"], "usage.study-model"),

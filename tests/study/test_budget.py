@@ -55,7 +55,8 @@ def test_at_last_fewer_seeds() -> None:
 def test_a_budget_that_is_too_small_is_refused_with_the_smallest() -> None:
     with refuses("usage.budget", found="1 minutes") as caught:
         fitted(plan(), 1, RATES, 1)
-    assert caught.value.expected == f"at least 2 minutes for 4 trainings of {LEAST} iterations or more"
+    assert caught.value.expected == f"at least 3 minutes for 4 trainings of {LEAST} iterations or more"
+    assert fitted(plan(), 3, RATES, 1).seeds == 2  # what it says is enough
     with refuses("usage.budget"):
         fitted(plan(), 5.5, RATES, 1, iterations=False)
 

@@ -70,8 +70,8 @@ def study(
 
     What each row changes is trained with several seeds on drawn pictures, or on your own, from the same initial values
     and in the same order of pictures. A row agrees if its measured difference from the base row has the published sign
-    and the 95 % interval over seeds excludes 0; it disagrees with the other sign; else it is undecided. That is no
-    verdict on the published number: network, data and schedule are others. A killed study resumes with the same
+    and the 95 % interval over seeds excludes 0; it disagrees with the other sign; else it is undecided. That is not
+    a verdict on the published number: network, data and schedule are others. A killed study resumes with the same
     command.
 
     Exit codes: 3 data or network are unusable; 4 trainings are left, or one diverged.
@@ -82,7 +82,11 @@ def study(
     if side is not None and side[0] != side[1]:
         raise UsageError("usage.size", "--size cannot be read", expected="N", found=str(size), remedy="Try --size 96")
     listener, execution = terminal(), arguments.execution("auto", "0", device, precision, compiled=False, fresh=False)
-    arguments.refuse_together({"--submit": submit, "--shard": shard}, {"--submit": ("--shard",)})
+    beside = {"--submit": submit, "--shard": shard, "--processes": processes > 1}
+    arguments.refuse_together(beside, {"--submit": ("--shard", "--processes")})
+    if partition is not None and submit is None:
+        raise UsageError("usage.partition", "--partition goes with --submit", remedy="Add --submit N, or leave it out")
+    part = _shard(shard)
     plan = library.begin(
         tables,
         run,
@@ -93,7 +97,7 @@ def study(
         iterations=iterations,
         seeds=seeds,
         budget=budget,
-        processes=submit or processes,
+        processes=submit or processes * part.count,
         device=device,
         precision=precision,
         execution=execution,
@@ -104,13 +108,14 @@ def study(
 
         submitted = clusters.submit(run, submit, cluster, partition=partition, execution=execution)
         numbers = ", ".join(job.job_id for job in submitted)
-        listener.note(f"submitted {submit} shards: {numbers}; the same command without --submit shows what they gave")
+        listener.note(f"submitted {submit} shards: {numbers}")
+        listener.note("the same command without --submit trains what is left, and shows all")
         if cluster == "slurm":
             return
         clusters.wait(submitted)
-    from cspbench.study.work import work
+    from cspbench.study.work import unfinished, work
 
-    left = [] if submit else work(run, _shard(shard), processes, execution, listener)
+    left = unfinished(run, plan) if submit else work(run, part, processes, execution, listener)
     studied = library.collected(run, execution, left, plan)
     if saving and studied.studies:
         from cspbench.retrained.studies import keep

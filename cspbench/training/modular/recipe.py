@@ -95,7 +95,7 @@ class YoloxRecipe:
             pair = getattr(self, name)
             allowed = (0, 2) if name == "mixup" else (2,)
             if len(pair) not in allowed or any(not 0 < side < 1e4 for side in pair) or list(pair) != sorted(pair):
-                raise unfit(name, "two rising numbers above 0", ",".join(map(str, pair)))
+                raise unfit(name, _PAIRS[name], ",".join(map(str, pair)))
         for name, values in _CHOICES.items():
             if getattr(self, name) not in values:
                 raise unfit(name, " or ".join(values), getattr(self, name))
@@ -145,6 +145,10 @@ _LEAST = {
 }
 
 
+_PAIRS = {
+    **dict.fromkeys(("sizes", "mosaic_scale"), "two numbers above 0, the smaller first"),
+    "mixup": "two numbers above 0, the smaller first, or none",
+}
 _CHOICES = {"assignment": tuple(ASSIGNMENTS), "positives": POSITIVES, "box_loss": BOX_LOSSES, "head": HEADS}
 
 
