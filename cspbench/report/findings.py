@@ -94,12 +94,14 @@ def sentences(sections: Sequence[Section]) -> list[str]:
 
 
 def _outcome(cells: Sequence[ReportCell]) -> str:
-    words = Counter(cell.word for cell in cells)
+    words = Counter(BESIDE if cell.word == "unmeasured" and cell.measured else cell.word for cell in cells)
     if words["unmeasured"] == len(cells):
         return "none measured"
     return ", ".join(f"{words[word]} {text}" for word, text in _OUTCOMES.items() if words[word])
 
 
+BESIDE = "beside"
+"""A measurement that nothing judges, such as a frame rate on other hardware."""
 _OUTCOMES = {
     "exact": "exact",
     "close": "close",
@@ -108,6 +110,7 @@ _OUTCOMES = {
     "inconsistent": "doubtful",
     "fitted": "fitted by a stand-in",
     MISSED: "missed by a stand-in",
+    BESIDE: "measured beside the claim, without a verdict",
     "unmeasured": "not measured",
 }
 

@@ -22,6 +22,7 @@ from cspbench.plots import report_files
 from cspbench.plots import speed as figure
 from cspbench.report.build import rows, sources
 from cspbench.report.findings import findings
+from cspbench.report.findings import headline
 from cspbench.report.forms import ReportFormat, rendered
 from cspbench.report.model import ReportRow
 from cspbench.report.select import select
@@ -70,6 +71,13 @@ def test_every_format_has_the_times_and_the_same_bytes_again(results: Path) -> N
     assert {line["measured"]: line["verdict"] for line in lines if line["row"] == "yolov3-tiny-416"} == {
         "33": "unmeasured"
     }
+
+
+def test_the_headline_counts_what_stands_beside_a_claim(results: Path) -> None:
+    measured = headline(select(rows(sources(results)), TABLES))
+    assert ": 2 measured beside the claim, without a verdict, " in measured
+    assert "accuracies, APs and speeds: none measured" not in measured
+    assert "accuracies, APs and speeds: none measured" in headline(select(rows(Sources((), ())), TABLES))
 
 
 def test_saving_the_report_shows_the_stored_times(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
