@@ -21,8 +21,7 @@ from cspbench.claims import tables
 from cspbench.plots import report_files
 from cspbench.plots import speed as figure
 from cspbench.report.build import rows, sources
-from cspbench.report.findings import findings
-from cspbench.report.findings import headline
+from cspbench.report.findings import findings, headline
 from cspbench.report.forms import ReportFormat, rendered
 from cspbench.report.model import ReportRow
 from cspbench.report.select import select
