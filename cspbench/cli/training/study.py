@@ -107,8 +107,7 @@ def study(
         from cspbench.study import cluster as clusters
 
         submitted = clusters.submit(run, submit, cluster, partition=partition, execution=execution)
-        numbers = ", ".join(job.job_id for job in submitted)
-        listener.note(f"submitted {submit} shards: {numbers}")
+        listener.note(f"submitted {submit} shards: {', '.join(job.job_id for job in submitted)}")
         listener.note("the same command without --submit trains what is left, and shows all")
         if cluster == "slurm":
             return
@@ -126,9 +125,8 @@ def study(
     if studied.left:
         from cspbench.report.text import some
 
-        listener.note(
-            f"{some(len(studied.left), 'training')} left, or with other workers: {', '.join(studied.left[:3])}"
-        )
+        names = ", ".join(studied.left[:3])
+        listener.note(f"{some(len(studied.left), 'training')} left, or with other workers: {names}")
         raise typer.Exit(4)
 
 
@@ -146,9 +144,7 @@ def _print(studied: Studied, style: Style) -> None:
 def _shard(given: str | None) -> Shard:
     from cspbench.study.work import Shard
 
-    if given is None:
-        return Shard()
-    match = re.fullmatch(r"(\d{1,5})/(\d{1,5})", given)
+    match = re.fullmatch(r"(\d{1,5})/(\d{1,5})", given or "1/1")
     if match is None:
         raise UsageError("usage.shard", "no such shard", expected="I/N", found=repr(given), remedy="Try --shard 1/2")
     return Shard(int(match[1]), int(match[2]))
