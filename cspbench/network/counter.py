@@ -50,7 +50,7 @@ class Counter:
         """Count the requested networks in advance, in parallel, if that saves time.
 
         The processes are started anew: a fork of a process with threads, such as the one that watches for interrupts,
-        can wait for ever.
+        can wait forever.
         """
         missing: dict[object, Architecture] = {}
         for name, build, size in requests:

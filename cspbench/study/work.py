@@ -116,7 +116,7 @@ def draw_all(folder: Path, plan: Plan, processes: int, listener: Listener) -> No
 
 
 def one_worker(folder: Path, shard: Shard | None, execution: Execution) -> None:
-    """Train in this process, on one thread, all that nobody else trains."""
+    """Train in this process, on one thread, every training of the shard that no other worker holds."""
     plan = read(folder)
     with one_thread():
         for each in (shard or Shard()).of(jobs(plan)):

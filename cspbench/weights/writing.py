@@ -69,10 +69,15 @@ def _mmdetections(network: Architecture, weights: Weights) -> dict[str, NDArray[
             found=network.name,
             remedy="Use --to state-dict",
         )
+    import torch
+
     named: dict[str, NDArray[Any]] = dict(safetensors_file.state(network, weights.arrays))
     named |= {name: np.zeros((), np.int64) for name in counters(network)}
     theirs = {to_mmdetection(name, network.detects): array for name, array in named.items()}
-    return {name: theirs[name] for name in in_mmdetections_order(theirs)}
+    with torch.device("meta"):  # for the order of its modules, which is not that of the computation
+        modules = network.design.module().state_dict()
+    order = in_mmdetections_order(to_mmdetection(key, network.detects) for key in modules)
+    return {name: theirs[name] for name in order}
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, NDArray[Any]], key: str | None = None) -> None:

@@ -15,10 +15,13 @@ from torch import Tensor, nn
 from cspbench.network.counting import count
 from cspbench.network.modular.network import ModuleNetwork
 from cspbench.network.network import digest
+from cspbench.weights.arrays import Weights
+from cspbench.weights.writing import _mmdetections
 from cspbench.zoo.registry import MODELS
 from cspbench.zoo.yolox import designs
 from cspbench.zoo.yolox.blocks import Bottleneck, CrossStage, Focus, SpatialPyramid
 from cspbench.zoo.yolox.heads import CoupledHead, DecoupledHead
+from cspbench.zoo.yolox.keys import in_mmdetections_order, to_mmdetection
 from cspbench.zoo.yolox.units import LEAKY, SWISH
 
 KEYS = json.loads((Path(__file__).parents[1] / "golden/yolox_keys.json").read_text())
@@ -134,6 +137,27 @@ def test_the_classifier_sees_the_backbones_last_map(case: Path) -> None:
         logits = classifier(input_of(arrays))
     np.testing.assert_allclose(logits[0, :256].numpy(), arrays["mean_dark5"], rtol=1e-6, atol=1e-6)
     assert float(logits[0, 256:].abs().max()) == 0
+
+
+def test_mmdetections_files_have_the_order_of_its_modules() -> None:
+    with torch.device("meta"):
+        theirs = [to_mmdetection(key, detects=True) for key in module("yolox-nano").state_dict()]
+    ordered = in_mmdetections_order(theirs)
+    assert sorted(ordered) == sorted(theirs)
+    assert list(dict.fromkeys(".".join(name.split(".")[:2]) for name in ordered)) == [
+        *("backbone.stem", "backbone.stage1", "backbone.stage2", "backbone.stage3", "backbone.stage4"),
+        *("neck.reduce_layers", "neck.top_down_blocks", "neck.downsamples", "neck.bottom_up_blocks", "neck.out_convs"),
+        *(f"bbox_head.multi_level_{part}" for part in ("cls_convs", "reg_convs", "conv_cls", "conv_reg", "conv_obj")),
+    ]
+    weights = Weights(
+        Path("a.pth"),
+        tuple(
+            {weight.role: np.empty(weight.shape, np.float32) for weight in network("yolox-nano").weights(index)}
+            for index in range(len(network("yolox-nano").layers))
+        ),
+        0,
+    )
+    assert list(_mmdetections(network("yolox-nano"), weights)) == ordered
 
 
 # --- blocks by hand

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, replace
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -38,7 +39,7 @@ R = TypeVar("R", bound=ModuleRecipe)
 
 
 @dataclass(frozen=True)
-class ModuleChosen(Generic[R]):
+class ModuleChosen(ABC, Generic[R]):
     """A network with its recipe; `original` is the same network with its own head."""
 
     network: ModuleNetwork
@@ -72,9 +73,9 @@ class ModuleChosen(Generic[R]):
         return self.recipe.subdivisions
 
     @property
+    @abstractmethod
     def code(self) -> str:
         """The code whose recipe it is, in words."""
-        raise NotImplementedError
 
     def digest(self) -> str:
         """Of the recipe, its length in iterations included."""
