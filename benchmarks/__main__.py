@@ -29,6 +29,7 @@ from cspbench.speed.hardware import processor
 PARTS = {
     "commands": "Commands",
     "params": "Counting",
+    "startup": "From the command to the first batch",
     "imagenet": "ImageNet evaluation end to end",
     "coco": "COCO evaluation end to end",
     "resize": "Resizing",

@@ -2,7 +2,7 @@
 
     python -m benchmarks.params [--quick]
 
-The steps run in one process of their own, the scaling is of whole commands.
+The steps run in a process of their own, the scaling is of whole commands.
 """
 
 from __future__ import annotations
@@ -10,43 +10,42 @@ from __future__ import annotations
 import json
 import statistics
 
-from benchmarks.commands import CSPBENCH
+from benchmarks.commands import BASE, CSPBENCH
 from benchmarks.measuring import PYTHON, child, part, table
 
 SIZES = (1, 4, 16)
 STEPS = (
-    "import torch, fvcore and cspbench",
-    "read the tables and build the networks",
+    "import cspbench, read the tables and build the networks",
     "count every graph, by both counters",
     "hold the counts against the claims",
 )
 
 
 def steps() -> dict[str, float]:
-    """Seconds of each step of `params --all`, in this process; its clock starts after Python's own start."""
+    """Seconds of each step of `params --all`, in this process; its clock starts after Python's own start.
+
+    Counting contains the start of the processes that count, which import torch and fvcore: this one never does, unless
+    it counts alone.
+    """
+    import os
     import time
 
     marks = [time.perf_counter()]
-    import gc
-    import os
-
-    import cspbench.network.fvcore_counter  # noqa: F401 - torch and fvcore
     from cspbench.claims import tables
     from cspbench.evaluation.counts import count_rows, published
     from cspbench.network.counter import WORTH_A_PROCESS, Counter
+    from cspbench.report.judged_counts import judged
+    from cspbench.results import sessions
 
-    gc.freeze()
-    marks.append(time.perf_counter())
     subjects = published(tables.load_all())
-    defined = [(each.model.name, each.model.build, each.size) for each in subjects if each.model]
-    counter = Counter()
-    for _, build, _ in defined:
-        build()
+    for subject in subjects:
+        if subject.model:
+            subject.model.architecture()
     marks.append(time.perf_counter())
     graphs: list[str] = []
-    counter.ahead(defined, graphs.append)
+    counted = count_rows(subjects, Counter(), progress=graphs.append)
     marks.append(time.perf_counter())
-    count_rows(subjects, counter)
+    judged(counted, sessions.session(["cspbench", "params", "--all"], device="cpu", when=sessions.now()))
     marks.append(time.perf_counter())
     spent = {name: end - begin for name, begin, end in zip(STEPS, marks, marks[1:], strict=False)}
     processes = max(1, min(os.cpu_count() or 1, len(graphs) // WORTH_A_PROCESS))
@@ -56,6 +55,7 @@ def steps() -> dict[str, float]:
 def _steps(repeats: int) -> str:
     program = "import json; from benchmarks.params import steps; print(json.dumps(steps()))"
     runs = [json.loads(child([PYTHON, "-c", program]).output.splitlines()[-1]) for _ in range(repeats)]
+    imports = statistics.median(child([PYTHON, "-c", BASE]).seconds for _ in range(repeats))
     middle = {step: statistics.median(run[step] for run in runs) for step in STEPS}
     whole = sum(middle.values())
     rows = [
@@ -63,13 +63,13 @@ def _steps(repeats: int) -> str:
         for step, seconds in sorted(middle.items(), key=lambda item: -item[1])
     ]
     graphs, lines, processes = (int(runs[0][name]) for name in ("graphs", "rows", "processes"))
-    counting = middle[STEPS[2]]
-    words = f"{lines} rows need {graphs} graphs, each counted once by both counters; {processes} processes"
-    if graphs:
-        words += f" take {1000 * counting / graphs:.0f} ms a graph"
+    counting = middle[STEPS[1]] - imports
+    words = f"{lines} rows need {graphs} graphs, each counted once by both counters in {processes} processes"
+    if graphs and counting > 0:
+        words += f", {1000 * counting / graphs:.0f} ms a graph once they have started"
     words += (
-        f". Importing torch and fvcore alone is {100 * middle[STEPS[0]] / whole:.0f} % of the time: the floor of any "
-        "count by them."
+        f". Importing torch and fvcore alone takes {imports:.2f} s, {100 * imports / whole:.0f} % of the time: the "
+        "floor of any count by them."
     )
     return f"{words}\n\n{table(('step of params --all', 'seconds', 'share'), rows)}"
 

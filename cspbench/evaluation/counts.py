@@ -118,7 +118,9 @@ def count_rows(
     Raises `CountingError` where the two counters disagree.
     """
     counter = counter or Counter()
-    counter.ahead([(model.name, model.architecture, size) for _, model, size in countables if model], progress)
+    models = [(model, size) for _, model, size in countables if model]
+    models += [(MODELS[name], size) for model, size in models for name in model.namesakes]
+    counter.ahead([(model.name, model.architecture, size) for model, size in models], progress)
     return [_counted(countable, counter, overrides or {}) for countable in countables]
 
 

@@ -44,7 +44,10 @@ class Counter:
         graph = _graph(network)
         if graph not in self._counts:
             self._counts[graph] = count(network, self._traces)
-        return replace(self._counts[graph], network=network)
+        counts = self._counts[graph]
+        if isinstance(network, ModuleNetwork) and isinstance(counts.network, ModuleNetwork):
+            network = network.with_parts_of(counts.network)
+        return replace(counts, network=network)
 
     def ahead(self, requests: Iterable[Request], progress: Callable[[str], None]) -> None:
         """Count the requested networks in advance, in parallel, if that saves time.
@@ -78,6 +81,8 @@ class Counter:
 
 WORTH_A_PROCESS = 8
 """Networks per process, below which another process costs more than it saves."""
+GARBAGE = 100_000
+"""New objects between two collections in a child process: a traced layer makes thousands that stay until its end."""
 _CHILD_TRACES: Traces = {}
 """Traced layers of a child process."""
 
@@ -90,6 +95,7 @@ def _begin() -> None:
 
     torch.set_num_threads(1)
     gc.freeze()  # the collector would walk the objects of these imports again and again
+    gc.set_threshold(GARBAGE)
 
 
 def _count_in_child(network: Architecture) -> Count:

@@ -210,8 +210,8 @@ def _trace(layers: Sequence[Alone]) -> Iterator[Traced]:
     """Trace these layers side by side."""
     module = _module(layers)
     images = tuple(torch.empty(0, *shape) for _, shapes in layers for shape in shapes)
-    with torch.no_grad():
-        outputs = module(*images)
+    outputs: list[Tensor] = []
+    module.register_forward_hook(lambda _, inputs, results: outputs.extend(results))
     # in a thread, for a short call stack: the tracer walks it for every operation
     with ThreadPoolExecutor(1) as thread:
         by_module = thread.submit(analyse, module, images).result()

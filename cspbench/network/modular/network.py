@@ -96,6 +96,13 @@ class ModuleNetwork:
     def weights(self, index: int) -> tuple[Weight, ...]:
         return self.layers[index].weights
 
+    def with_parts_of(self, other: ModuleNetwork) -> ModuleNetwork:
+        """The same with the parts of a network of the same design and input, in place of a forward pass of its own."""
+        assert (self.design, self.input) == (other.design, other.input)
+        same = replace(self)
+        same.__dict__["layers"] = other.layers
+        return same
+
     def resized(self, height: int, width: int) -> ModuleNetwork:
         return replace(self, input=(self.input[0], height, width))
 

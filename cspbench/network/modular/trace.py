@@ -33,7 +33,7 @@ def trace_parts(network: ModuleNetwork) -> list[Traced]:
     with torch.device("meta"):
         module = network.design.module().eval()
     on_one_buffer(module)
-    outputs = _outputs(module, network.input)
+    outputs = _outputs(module)
     image = (torch.empty(0, *network.input),)
     # in a thread, for a short call stack: the tracer walks it for every operation
     with ThreadPoolExecutor(1) as thread:
@@ -43,7 +43,7 @@ def trace_parts(network: ModuleNetwork) -> list[Traced]:
     for part in network.layers:
         leaf, counts = modules[part.path], by_module.get(part.path, Counter())
         operations = operations_of(corrected(leaf, counts))
-        traced.append(Traced(outputs[part.path], operations, counts[FVCORE], parameters_of(leaf)))
+        traced.append(Traced(_shape(outputs[part.path]), operations, counts[FVCORE], parameters_of(leaf)))
         inside += counts
     if different := [name for name in (FVCORE, *NAMES) if inside[name] != by_module[""][name]]:
         raise CountingError(
@@ -57,21 +57,22 @@ def trace_parts(network: ModuleNetwork) -> list[Traced]:
     return traced
 
 
-def _outputs(module: nn.Module, shape: Shape) -> dict[str, Shape]:
-    """The output shapes of all modules by path."""
-    shapes: dict[str, Shape] = {}
+def _outputs(module: nn.Module) -> dict[str, Tensor]:
+    """The outputs of all modules by path, once it has run. Their shapes are read then: a tracer would record that."""
+    outputs: dict[str, Tensor] = {}
 
     def record(path: str) -> Callable[[nn.Module, object, object], None]:
         def hook(leaf: nn.Module, inputs: object, output: object) -> None:
             if isinstance(output, Tensor):
-                channels, height, width = (*output.shape[1:], 1, 1)[:3]
-                shapes[path] = channels, height, width
+                outputs[path] = output
 
         return hook
 
-    handles = [part.register_forward_hook(record(path)) for path, part in module.named_modules()]
-    with torch.no_grad():
-        module(torch.empty(0, *shape))
-    for handle in handles:
-        handle.remove()
-    return shapes
+    for path, part in module.named_modules():
+        part.register_forward_hook(record(path))
+    return outputs
+
+
+def _shape(output: Tensor) -> Shape:
+    channels, height, width = (*output.shape[1:], 1, 1)[:3]
+    return channels, height, width
