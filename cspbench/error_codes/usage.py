@@ -117,7 +117,7 @@ CODES = {
     "usage.own-protocol": "An option does not apply to a detector with its authors' own protocol.",
     "usage.own-size": "The detector runs only at its own input size.",
     "usage.partial-without-network": "--partial was given without a network.",
-    "usage.partition": "--partition was given without --submit.",
+    "usage.partition": "--partition or --cluster was given without --submit.",
     "usage.path": "A path is empty, or in the home folder of an unknown user.",
     "usage.png-only": "A drawing of assignments is to be written in another format than PNG.",
     "usage.preset-of-other-heads": "The preset is for detectors with other heads than the network's.",

@@ -60,13 +60,13 @@ def submit(
 
 def wait(submitted: Sequence[Any]) -> None:
     """Wait for all of them. Raises `IncompleteRunError` where one failed."""
-    for each in submitted:
-        error = each.exception()
+    for job in submitted:
+        error = job.exception()
         if error is not None:
             raise IncompleteRunError(
                 "incomplete.study-shard-failed",
                 "a worker of the study failed",
-                where=str(each.paths.stderr),
+                where=str(job.paths.stderr),
                 found=brief(_cause(str(error)), 160),
                 remedy="Read its log, and submit the study again: it goes on",
             )

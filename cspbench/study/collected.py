@@ -16,10 +16,10 @@ from cspbench.study.variants import RowVariant, Variant, variants
 def studies(folder: Path, plan: Plan, session: Session) -> list[Study]:
     """Those of the plan's tables; without the variants that no training has ended of, and tables of no others."""
     by_variant: dict[Variant, list[Job]] = {}
-    for each in jobs(plan):
-        by_variant.setdefault(each.variant, []).append(each)
-    found = [_study(folder, plan, session, name, rows, by_variant) for name, rows in plan.rows().items()]
-    return [study for study in found if study is not None]
+    for job in jobs(plan):
+        by_variant.setdefault(job.variant, []).append(job)
+    of_tables = [_study(folder, plan, session, name, rows, by_variant) for name, rows in plan.rows().items()]
+    return [study for study in of_tables if study is not None]
 
 
 def _study(
@@ -33,27 +33,27 @@ def _study(
     of_table = variants(rows)
     studied = []
     for variant in of_table:
-        ended = {each.seed: outcome(folder, each) for each in by_variant[variant]}
-        outcomes = {str(seed): each for seed, each in ended.items() if each is not None and seed < plan.seeds}
+        by_seed = {job.seed: outcome(folder, job) for job in by_variant[variant]}
+        outcomes = {str(seed): ended for seed, ended in by_seed.items() if ended is not None and seed < plan.seeds}
         if outcomes:
             studied.append(Studied(variant.name, [*variant.changes], outcomes))
     if not studied:
         return None
-    names = {each.name for each in studied}
-    by_id = {each.row.id: each for each in rows}
-    listed = [_row(each, by_id[each.base.id] if each.base else None, names) for each in rows]
+    names = {variant.name for variant in studied}
+    by_id = {row.row.id: row for row in rows}
+    listed = [_row(row, by_id[row.base.id] if row.base else None, names) for row in rows]
     return Study(name, miniature(plan, of_table[0]), studied, listed, session)
 
 
-def _row(each: RowVariant, base: RowVariant | None, names: set[str]) -> StudiedRow:
-    variant, before = (None if one is None or one.variant is None else one.variant.name for one in (each, base))
-    lack = each.lack or (None if variant in names else "not trained")
+def _row(row: RowVariant, base: RowVariant | None, names: set[str]) -> StudiedRow:
+    variant, before = (None if one is None or one.variant is None else one.variant.name for one in (row, base))
+    lack = row.lack or (None if variant in names else "not trained")
     return StudiedRow(
-        each.row.id,
+        row.row.id,
         base.row.id if base else None,
         variant if variant in names else None,
         before if before in names else None,
-        each.nms,
+        row.nms,
         base.nms if base else "",
         lack,
     )

@@ -106,7 +106,7 @@ def run(folder: Path, plan: Plan, job: Job, execution: Execution) -> Outcome:
         raise error.at(job.name) from None
     assert trained.result is not None
     log = Folder(path, chosen.network.name)
-    made = Outcome(
+    result = Outcome(
         numbers=numbers(trained.result, trained.record.data.classes),
         curve=[(at, value if chosen.detects else 100 * value) for at, value in log.evaluations()],
         losses=losses(log.lines()),
@@ -115,8 +115,8 @@ def run(folder: Path, plan: Plan, job: Job, execution: Execution) -> Outcome:
         held=trained.result.metrics.images,
         start=trained.record.start.arrays,
     )
-    write_bytes(path / OUTCOME, encode(made))
-    return made
+    write_bytes(path / OUTCOME, encode(result))
+    return result
 
 
 def fitted(plan: Plan, job: Job, data: str) -> AnyChosen:
@@ -150,11 +150,11 @@ def numbers(result: Result, classes: int) -> dict[str, dict[str, float]]:
         metrics = result.metrics
         telling = ("top1", "top5") if classes > TELLING else ("top1",)
         return {"": {name: 100 * getattr(metrics, name).correct / getattr(metrics, name).total for name in telling}}
-    found = {
-        f"{each.nms:.2f}": {name: float(value) for name, value in each.ap.items() if value is not None}
-        for each in result.metrics.thresholds
+    by_threshold = {
+        f"{scored.nms:.2f}": {name: float(value) for name, value in scored.ap.items() if value is not None}
+        for scored in result.metrics.thresholds
     }
-    return {"": found.get(USUAL) or next(iter(found.values())), **found}
+    return {"": by_threshold.get(USUAL) or next(iter(by_threshold.values())), **by_threshold}
 
 
 def losses(lines: Iterable[Mapping[str, Any]]) -> list[tuple[int, float]]:

@@ -56,11 +56,11 @@ class Mini:
     def _yolox(self) -> ModuleNetwork:
         network = ModuleNetwork("study-yolox", (3, YOLOX_SIDE, YOLOX_SIDE), YOLOX, "yolox-legacy")
         if self.model is not None:
-            found = registry.model(self.model).architecture()
-            if not isinstance(found, ModuleNetwork) or not isinstance(found.design, YoloxDesign):
-                raise other_kind(found.name, "yolox")
+            own = registry.model(self.model).architecture()
+            if not isinstance(own, ModuleNetwork) or not isinstance(own.design, YoloxDesign):
+                raise other_kind(own.name, "yolox")
             side = YOLOX_SIDE if self.size is None else self.size
-            network = replace(found, input=(3, side, side), preset="yolox-legacy")
+            network = replace(own, input=(3, side, side), preset="yolox-legacy")
         elif self.size is not None:
             network = network.resized(self.size, self.size)
         design = network.design

@@ -67,7 +67,7 @@ def _backbone(b: Builder) -> int:
 
 def own_activation(network: Network) -> str:
     """The activation of most of a network's convolutions, linear ones aside."""
-    kinds = [each.activation for each in _convolutions(network) if each.activation != "linear"]
+    kinds = [layer.activation for layer in _convolutions(network) if layer.activation != "linear"]
     return max(sorted(set(kinds)), key=kinds.count, default="linear")
 
 

@@ -93,13 +93,13 @@ class Job:
 
 def jobs(plan: Plan) -> list[Job]:
     """All trainings, seed by seed: classifiers first, of which one is the backbone of the detectors."""
-    found = plan.variants()
+    every = plan.variants()
     backbone = Job(Variant("classifier"), 0, plan.iterations.get("classifier", ITERATIONS["classifier"]))
-    shared = plan.mini.shares_backbone and any(variant.kind == "detector" for variant in found)
+    shared = plan.mini.shares_backbone and any(variant.kind == "detector" for variant in every)
     listed = [
         Job(variant, seed, plan.iterations[variant.kind], backbone if shared and variant.kind == "detector" else None)
         for seed in range(plan.seeds)
-        for variant in sorted(found, key=lambda each: KINDS.index(each.kind))
+        for variant in sorted(every, key=lambda variant: KINDS.index(variant.kind))
     ]
     return [*([backbone] if shared and backbone not in listed else []), *listed]
 
@@ -123,13 +123,13 @@ def planned(
     rows = [row for name in names for row in row_variants(name)]
     kinds = sorted({variant.kind for variant in variants(rows)}, key=KINDS.index)
     if len(kinds) > 1 and (data is not None or model is not None or size is not None):
-        given = next(option for option, value in _options(data, model, size).items() if value is not None)
+        option = next(option for option, value in _options(data, model, size).items() if value is not None)
         raise UsageError(
             "usage.study-kinds",
-            f"{given} is of one kind of network, and the tables are of several",
+            f"{option} is of one kind of network, and the tables are of several",
             expected="tables of classifiers, of detectors, or of YOLOX",
             found=", ".join(f"{name} ({_kind(name)})" for name in names),
-            remedy=f"Study them one after the other, or leave {given} out",
+            remedy=f"Study them one after the other, or leave {option} out",
         )
     counts: dict[Kind, int] = {kind: iterations or ITERATIONS[kind] for kind in kinds}
     if model is None and "detector" in kinds:
@@ -182,7 +182,7 @@ def differences(stored: Plan, wanted: Plan) -> list[str]:
 
 def _text(value: object) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key}={each}" for key, each in value.items())
+        return ", ".join(f"{key}={part}" for key, part in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

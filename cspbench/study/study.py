@@ -12,6 +12,7 @@ from msgspec import structs
 from cspbench.errors import UsageError
 from cspbench.evaluation.execution import SILENT, Execution, Listener
 from cspbench.io import argument_path
+from cspbench.lock import exclusive
 from cspbench.results import sessions
 from cspbench.results.schema import Precision
 from cspbench.retrained.studies import Study
@@ -19,9 +20,12 @@ from cspbench.study import work
 from cspbench.study.budget import FEWEST, fitted, rates, seconds
 from cspbench.study.collected import studies
 from cspbench.study.held_out import check
+from cspbench.study.pictures import LONGEST
 from cspbench.study.plan import FILE, SEEDS, Plan, jobs, planned, read
 from cspbench.study.variants import expanded
 from cspbench.study.work import Shard
+
+_CHOOSING = "waiting for iterations and seeds, which another process chooses: "
 
 
 @dataclass(frozen=True)
@@ -115,9 +119,12 @@ def begin(
     )
     if plan.data is not None:
         check(plan)
-    if budget is not None:
-        plan = _budgeted(folder, plan, budget, processes, execution or Execution(), listener, seeds, iterations)
-    work.begin(folder, plan)
+    if budget is None:
+        work.begin(folder, plan)
+    else:  # machines that begin at once share the choice of the first
+        with exclusive(folder / ".budget.lock", wait=LONGEST, waiting=lambda holder: listener.note(_CHOOSING + holder)):
+            plan = _budgeted(folder, plan, budget, processes, execution or Execution(), listener, seeds, iterations)
+            work.begin(folder, plan)
     if plan.seeds < FEWEST:
         listener.note("1 seed: there is no interval, and every row stays undecided; --seeds 3 gives one")
     return plan
@@ -149,19 +156,17 @@ def _budgeted(
     if (folder / FILE).exists():
         there = read(folder)
         same = structs.replace(there, seeds=plan.seeds, iterations=plan.iterations) == plan
-        kept = (seeds is None or there.seeds == seeds) and (iterations is None or there.iterations == plan.iterations)
-        if same and kept:
+        same &= (seeds is None or there.seeds == seeds) and (iterations is None or there.iterations == plan.iterations)
+        if same:
             listener.note(f"{folder}: the study there goes on, with its own iterations and seeds")
             return there
     work.draw_all(folder, plan, processes, listener)
     rate = rates(folder, plan, execution)
-    found = fitted(plan, minutes, rate, processes, seeds=seeds is None, iterations=iterations is None)
-    counts = ", ".join(f"{count:,} iterations of a {kind}" for kind, count in found.iterations.items())
-    took = seconds(found, rate, processes) / 60
-    listener.note(
-        f"{minutes:g} minutes: {len(jobs(found))} trainings, {counts}, {found.seeds} seeds; about {took:.0f} minutes"
-    )
-    return found
+    fitting = fitted(plan, minutes, rate, processes, seeds=seeds is None, iterations=iterations is None)
+    counts = ", ".join(f"{count:,} iterations of a {kind}" for kind, count in fitting.iterations.items())
+    took = f"about {seconds(fitting, rate, processes) / 60:.0f} minutes"
+    listener.note(f"{minutes:g} minutes: {len(jobs(fitting))} trainings, {counts}, {fitting.seeds} seeds; {took}")
+    return fitting
 
 
 def _out_of_range(name: str, expected: str, found: object) -> UsageError:

@@ -71,15 +71,15 @@ class RowVariant:
 
 def expanded(names: Sequence[str]) -> list[str]:
     """The tables that the names mean, without duplicates. Raises `UsageError`, with the reason for other tables."""
-    found: list[str] = []
+    listed: list[str] = []
     for name in names:
         if name == RESULTS:
-            found += [each for each in tables.names() if each.startswith(LISTS) and _differs(each)]
+            listed += [table for table in tables.names() if table.startswith(LISTS) and _differs(table)]
         elif (name in TABLES or name.startswith(LISTS)) and name in tables.names() and _differs(name):
-            found.append(name)
+            listed.append(name)
         else:
             raise _no_study(name)
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(listed))
 
 
 def _differs(name: str) -> bool:
@@ -96,7 +96,7 @@ def row_variants(name: str) -> tuple[RowVariant, ...]:
 
 def variants(rows: Sequence[RowVariant]) -> list[Variant]:
     """The different ones, in their order."""
-    return list(dict.fromkeys(each.variant for each in rows if each.variant is not None))
+    return list(dict.fromkeys(row.variant for row in rows if row.variant is not None))
 
 
 def _of_row(table: Table, row: Row) -> RowVariant:

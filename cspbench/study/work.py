@@ -103,12 +103,12 @@ def work(
 
 def unfinished(folder: Path, plan: Plan) -> list[str]:
     """The names of the trainings without an outcome."""
-    return [each.name for each in jobs(plan) if jobs_of.outcome(folder, each) is None]
+    return [job.name for job in jobs(plan) if jobs_of.outcome(folder, job) is None]
 
 
 def draw_all(folder: Path, plan: Plan, processes: int, listener: Listener) -> None:
     """Draw the sets that the trainings need, where they are not there yet."""
-    for layout in dict.fromkeys(LAYOUTS[each.variant.kind] for each in jobs(plan) if place(folder, plan, each)[1]):
+    for layout in dict.fromkeys(LAYOUTS[job.variant.kind] for job in jobs(plan) if place(folder, plan, job)[1]):
         if not (folder / "data" / layout).exists():
             pictures = plan.classification if layout == "imagenet" else plan.detection
             with listener.progress("drawing", pictures.train + pictures.held) as reach:
@@ -119,8 +119,8 @@ def one_worker(folder: Path, shard: Shard | None, execution: Execution) -> None:
     """Train in this process, on one thread, every training of the shard that no other worker holds."""
     plan = read(folder)
     with one_thread():
-        for each in (shard or Shard()).of(jobs(plan)):
-            _finish(folder, plan, each, execution, wait=0.0)
+        for job in (shard or Shard()).of(jobs(plan)):
+            _finish(folder, plan, job, execution, wait=0.0)
 
 
 def _finish(folder: Path, plan: Plan, job: Job, execution: Execution, wait: float) -> None:
@@ -141,16 +141,16 @@ def _finish(folder: Path, plan: Plan, job: Job, execution: Execution, wait: floa
 @contextmanager
 def _watched(folder: Path, listed: Sequence[Job], listener: Listener) -> Iterator[None]:
     """Show the progress of all trainings, whoever makes them, while the block runs."""
-    total = sum(each.iterations for each in listed)
-    before = sum(jobs_of.iterations_of(folder, each) for each in listed)
+    total = sum(job.iterations for job in listed)
+    before = sum(jobs_of.iterations_of(folder, job) for job in listed)
     ended = threading.Event()
     with listener.progress(f"study of {len(listed)} trainings", max(1, total - before)) as reach:
 
         def look() -> None:
             while not ended.wait(SECONDS):
-                made = [jobs_of.iterations_of(folder, each) for each in listed]
-                whole = sum(count == each.iterations for count, each in zip(made, listed, strict=True))
-                reach(max(0, sum(made) - before), f"{whole} of {len(listed)} trained")
+                counts = [jobs_of.iterations_of(folder, job) for job in listed]
+                whole = sum(count == job.iterations for count, job in zip(counts, listed, strict=True))
+                reach(max(0, sum(counts) - before), f"{whole} of {len(listed)} trained")
 
         watcher = threading.Thread(target=look, daemon=True)
         watcher.start()

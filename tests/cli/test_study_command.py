@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
+from faults.commands import PATIENCE
 from processes import run
 from refusals import error_of
 from small_studies import CLASSIFIER
@@ -14,16 +20,20 @@ from training_sets import classifier, detector
 from cspbench.retrained.studies import stored
 
 
+def own_study(folder: Path, iterations: int, *more: str) -> list[str]:
+    """The arguments for a study of a network of two layers on six pictures, scored on three."""
+    classifier(folder)
+    lines = (folder / "list.txt").read_text().split()
+    (folder / "train.txt").write_text("\n".join(lines[:6]))
+    (folder / "valid.txt").write_text("\n".join(lines[6:]))
+    (folder / "own.data").write_text("classes=3\ntrain=train.txt\nvalid=valid.txt\nlabels=labels.txt\ntop=2\n")
+    (folder / "small.cfg").write_text(CLASSIFIER)
+    own = ["--data", "own.data", "--model", "small.cfg", "--iterations", str(iterations)]
+    return ["study", "imagenet-smoothing", *own, *more]
+
+
 def test_a_study_on_ones_own_pictures(tmp_path: Path) -> None:
-    classifier(tmp_path)
-    lines = (tmp_path / "list.txt").read_text().split()
-    (tmp_path / "train.txt").write_text("\n".join(lines[:6]))
-    (tmp_path / "valid.txt").write_text("\n".join(lines[6:]))
-    data = tmp_path / "own.data"
-    data.write_text("classes=3\ntrain=train.txt\nvalid=valid.txt\nlabels=labels.txt\ntop=2\n")
-    (tmp_path / "small.cfg").write_text(CLASSIFIER)
-    arguments = ["study", "imagenet-smoothing", "--data", str(data), "--model", "small.cfg", "--iterations", "3"]
-    arguments += ["--seeds", "2", "--run", "own", "--save"]
+    arguments = own_study(tmp_path, 3, "--seeds", "2", "--run", "own", "--save")
     done = run([*arguments, "--format", "json"], tmp_path)
     assert done.returncode == 0, done.stderr
     (document,) = json.loads(done.stdout)
@@ -67,6 +77,7 @@ def test_so_are_those_of_a_roadmap(tmp_path: Path) -> None:
         (["imagenet-smoothing", "--width", "0"], "usage.out-of-range"),
         (["imagenet-smoothing", "--size", "32x64"], "usage.size"),
         (["imagenet-smoothing", "--submit", "2", "--shard", "1/2"], "usage.not-together"),
+        (["imagenet-smoothing", "--cluster", "local"], "usage.partition"),
     ],
 )
 def test_bad_arguments_are_one_line(arguments: list[str], code: str, tmp_path: Path) -> None:
@@ -84,17 +95,40 @@ def test_data_of_another_kind_is_one_line(tmp_path: Path) -> None:
 
 
 def test_one_seed_on_two_machines(tmp_path: Path) -> None:
-    classifier(tmp_path)
-    lines = (tmp_path / "list.txt").read_text().split()
-    (tmp_path / "train.txt").write_text("\n".join(lines[:6]))
-    (tmp_path / "valid.txt").write_text("\n".join(lines[6:]))
-    (tmp_path / "own.data").write_text("classes=3\ntrain=train.txt\nvalid=valid.txt\nlabels=labels.txt\ntop=2\n")
-    (tmp_path / "small.cfg").write_text(CLASSIFIER)
-    arguments = ["study", "imagenet-smoothing", "--data", "own.data", "--model", "small.cfg", "--iterations", "3"]
-    done = run([*arguments, "--seeds", "1", "--shard", "2/2"], tmp_path)
+    arguments = own_study(tmp_path, 3, "--seeds", "1")
+    done = run([*arguments, "--shard", "2/2"], tmp_path)
     assert done.returncode == 4, done.stderr
     assert "1 training left, or with other workers: classifier-base-seed0" in done.stderr
-    done = run([*arguments, "--seeds", "1", "--shard", "1/2"], tmp_path)
+    done = run([*arguments, "--shard", "1/2"], tmp_path)
     assert done.returncode == 0, done.stderr
     assert "1 seed: there is no interval" in done.stderr
     assert "no interval" in done.stdout
+
+
+def test_interrupted_with_two_processes_and_resumed(tmp_path: Path) -> None:
+    arguments = own_study(tmp_path, 300, "--seeds", "2", "--processes", "2", "--save")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cspbench", *arguments, "--run", "run"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a shell in the background ignores
+    )
+    deadline = time.monotonic() + PATIENCE
+    while not list((tmp_path / "run").glob("trainings/*/log.jsonl")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, text = process.communicate(timeout=PATIENCE)
+    assert process.returncode in (130, -signal.SIGINT), text
+    assert "Traceback" not in text
+    assert not stored(tmp_path / "results")[0]
+    assert len(list((tmp_path / "run").glob("trainings/*/outcome.json"))) < 4
+    done = run([*arguments, "--run", "run"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    resumed = stored(tmp_path / "results")[0][0]
+    done = run([*arguments, "--run", "whole"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert resumed.digest == stored(tmp_path / "results")[0][0].digest

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -86,6 +88,23 @@ def test_a_rate_is_measured_and_what_was_chosen_is_said_and_kept(tmp_path: Path)
     assert again == made
     assert "goes on" in heard.notes[-1]
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["study.json"]
+
+
+def test_machines_that_begin_at_once_share_the_choice_of_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about, measured, heard = own_data(tmp_path), [0.1, 0.3], Heard()
+    monkeypatch.setattr("cspbench.study.study.rates", lambda *_: {"classifier": Rate(measured.pop(0), 10.0)})
+    barrier = Barrier(2)
+
+    def one(_: int) -> Plan:
+        barrier.wait()
+        return begin("imagenet-smoothing", tmp_path / "run", budget=6, execution=SMALL, listener=heard, **about)
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(one, range(2))
+    assert first == second
+    assert measured == [0.3]
 
 
 def test_a_budget_for_less_than_one_training_is_refused(tmp_path: Path) -> None:

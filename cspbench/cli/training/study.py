@@ -11,13 +11,13 @@ import typer
 from cspbench.cli import arguments, options
 from cspbench.cli.choices import Format
 from cspbench.cli.terminal import completion
-from cspbench.cli.terminal.printing import Style, print_blocks, print_json
+from cspbench.cli.terminal.printing import Style
 from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.cli.training import training_options as own
+from cspbench.cli.training.studied import show
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from cspbench.study.study import Studied
     from cspbench.study.work import Shard
 
 Cluster = Literal["slurm", "local"]
@@ -52,7 +52,9 @@ def study(
     submit: Annotated[
         int | None, typer.Option("--submit", min=1, max=10_000, metavar="N", help="Submit N shards to a cluster.")
     ] = None,
-    cluster: Annotated[Cluster, typer.Option("--cluster", help="With --submit; local: processes here.")] = "slurm",
+    cluster: Annotated[
+        Cluster | None, typer.Option("--cluster", help="With --submit [default: slurm]; local: processes here.")
+    ] = None,
     partition: Annotated[
         str | None, typer.Option("--partition", metavar="NAME", help="With --submit: Slurm's partition.")
     ] = None,
@@ -84,8 +86,8 @@ def study(
     listener, execution = terminal(), arguments.execution("auto", "0", device, precision, compiled=False, fresh=False)
     beside = {"--submit": submit, "--shard": shard, "--processes": processes > 1}
     arguments.refuse_together(beside, {"--submit": ("--shard", "--processes")})
-    if partition is not None and submit is None:
-        raise UsageError("usage.partition", "--partition goes with --submit", remedy="Add --submit N, or leave it out")
+    if submit is None and (option := "--partition" if partition else "--cluster" if cluster else None):
+        raise UsageError("usage.partition", f"{option} goes with --submit", remedy="Add --submit N, or leave it out")
     part = _shard(shard)
     plan = library.begin(
         tables,
@@ -106,10 +108,10 @@ def study(
     if submit is not None:
         from cspbench.study import cluster as clusters
 
-        submitted = clusters.submit(run, submit, cluster, partition=partition, execution=execution)
-        listener.note(f"submitted {submit} shards: {', '.join(job.job_id for job in submitted)}")
-        listener.note("the same command without --submit trains what is left, and shows all")
-        if cluster == "slurm":
+        submitted = clusters.submit(run, submit, cluster or "slurm", partition=partition, execution=execution)
+        ids = ", ".join(job.job_id for job in submitted)
+        listener.note(f"submitted {submit} shards: {ids}; the same command without --submit shows the result")
+        if cluster != "local":
             return
         clusters.wait(submitted)
     from cspbench.study.work import unfinished, work
@@ -121,24 +123,9 @@ def study(
 
         for file in keep(results, studied.studies):
             listener.note(f"wrote {file}")
-    _print(studied, Style(form, wide))
+    show(studied, Style(form, wide), listener)
     if studied.left:
-        from cspbench.report.text import some
-
-        names = ", ".join(studied.left[:3])
-        listener.note(f"{some(len(studied.left), 'training')} left, or with other workers: {names}")
         raise typer.Exit(4)
-
-
-def _print(studied: Studied, style: Style) -> None:
-    from cspbench.report.studies import flat, text
-
-    if style.form is Format.JSON:
-        print_json(flat.as_json(studied.studies))
-    elif style.form is Format.CSV:
-        typer.echo(flat.as_csv(studied.studies), nl=False)
-    else:
-        print_blocks(list(text.blocks(studied.studies)), style)
 
 
 def _shard(given: str | None) -> Shard:
