@@ -8,7 +8,7 @@ from math import prod
 
 import torch
 
-from benchmarks.measuring import in_turns, medians, table
+from benchmarks.measuring import faster, in_turns, judged, medians, table
 from cspbench.inference.engine import prepare
 from cspbench.network.layers import Convolution, Shape
 from cspbench.network.module import to_module
@@ -16,6 +16,8 @@ from cspbench.network.network import Network
 
 FLOAT = 4
 """Bytes."""
+RATE = 0.9
+"""Of the rate of the convolutions alone, at least, of the whole evaluation."""
 
 
 def multiplying(size: int, repeats: int) -> float:
@@ -87,11 +89,11 @@ def moved(network: Network, batch: int) -> int:
     return FLOAT * (2 * batch * maps + weights)
 
 
-def floor(network: Network, batch: int, forward: float, prepare_seconds: float, quick: bool) -> str:
+def floor(network: Network, batch: int, whole: float, forward: float, prepare_seconds: float, quick: bool) -> str:
     """The arithmetic, in words and a table.
 
-    `forward` is what was measured of the whole network, `prepare_seconds` the processor's time to decode and prepare,
-    both in seconds an image.
+    `whole` and `forward` are what was measured of the evaluation and of the network in it, `prepare_seconds` the
+    processor's time to decode and prepare, all in seconds an image.
     """
     repeats = 1 if quick else 5
     peak = multiplying(256 if quick else 2048, repeats)
@@ -107,6 +109,7 @@ def floor(network: Network, batch: int, forward: float, prepare_seconds: float, 
         ("bytes at the rate of a copy", memory),
         ("its convolutions, one by one", together),
         ("the forward, measured", forward),
+        ("the evaluation, end to end", whole),
         ("decoding and preparing, on one core", prepare_seconds),
     )
     times = table(
@@ -122,6 +125,9 @@ def floor(network: Network, batch: int, forward: float, prepare_seconds: float, 
         f"{bandwidth / 1e9:.1f} GB/s. The forward runs at {operations / forward / 1e9:.0f} GFLOP/s, "
         f"{100 * arithmetic / forward:.0f} % of the product's."
     )
+    rate = faster("cspbench to its own convolutions", together / whole)
+    target = judged(f"at least {100 * RATE:g} %", rate >= RATE)
+    words += f" The evaluation has {100 * rate:.0f} % of the rate of its convolutions alone ({target})."
     return f"{words}\n\n{times}\n\n{bound(arithmetic, memory, together, forward, prepare_seconds)}"
 
 

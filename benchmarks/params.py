@@ -21,8 +21,8 @@ STEPS = (
 )
 
 
-def steps() -> dict[str, float]:
-    """Seconds of each step of `params --all`, in this process; its clock starts after Python's own start.
+def steps(*names: str) -> dict[str, float]:
+    """Seconds of each step of `params` of these tables, or all; the clock starts after Python's own start.
 
     Counting contains the start of the processes that count, which import torch and fvcore: this one never does, unless
     it counts alone.
@@ -37,7 +37,7 @@ def steps() -> dict[str, float]:
     from cspbench.report.judged_counts import judged
     from cspbench.results import sessions
 
-    subjects = published(tables.load_all())
+    subjects = published(map(tables.load, names) if names else tables.load_all())
     for subject in subjects:
         if subject.model:
             subject.model.architecture()

@@ -17,7 +17,7 @@ from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count, Mod
 from cspbench.network.counting import count as count_network
 from cspbench.network.modular.architecture import Architecture
 from cspbench.network.modular.network import ModuleNetwork
-from cspbench.network.network import Network, digest
+from cspbench.network.network import Network
 from cspbench.results.counts import CountedCell, CountedRow
 from cspbench.results.measurements import UNPUBLISHED
 from cspbench.zoo.model import Model
@@ -137,7 +137,7 @@ def _counted(countable: Countable, counter: Counter, overrides: Mapping[str, str
         row=row.label if row else None,
         settings=dict(row.settings) if row else {},
         size=counts.network.input[1:] if counts else size,
-        network=digest(counts.network) if counts else None,
+        network=model.digest(counts.network.input[1:]) if model and counts else None,
         definition=model.definition if model else None,
     )
 

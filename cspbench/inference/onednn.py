@@ -8,8 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from cspbench.network.modules import ShortcutSum
-
 _UNARY: dict[type[nn.Module], str] = {
     nn.LeakyReLU: "leaky_relu",
     nn.ReLU: "relu",
@@ -65,28 +63,9 @@ def fuse(module: fx.GraphModule) -> fx.GraphModule:
         if activation:
             activation.replace_all_uses_with(node)
             module.graph.erase_node(activation)
-    _add_in_place(module)
     module.delete_all_unused_submodules()
     module.recompile()
     return module
-
-
-def _add_in_place(module: fx.GraphModule) -> None:
-    """Add a shortcut's map to a convolution's result where nothing else reads that: a map less to write to memory."""
-    for node in list(module.graph.nodes):
-        shortcut = module.get_submodule(node.target) if node.op == "call_module" else None
-        if not isinstance(shortcut, ShortcutSum) or shortcut.weight is not None or not all(shortcut.fits):
-            continue
-        total, *sources = node.args
-        if total.op != "call_module" or len(total.users) > 1 or total in sources:
-            continue
-        if not isinstance(module.get_submodule(total.target), FusedConvolution):
-            continue
-        with module.graph.inserting_before(node):
-            for source in sources:
-                total = module.graph.call_method("add_", (total, source))
-        node.replace_all_uses_with(total)
-        module.graph.erase_node(node)
 
 
 def _sole_activation(node: fx.Node, modules: dict[str, nn.Module]) -> Any:

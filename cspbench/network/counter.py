@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
@@ -64,13 +64,15 @@ class Counter:
         processes = min(os.cpu_count() or 1, len(missing) // WORTH_A_PROCESS)
         if processes < 2:
             return
-        # consecutive models of the catalogue share layers, which a process traces once
-        chunk = -(-len(missing) // (2 * processes))
-        with ProcessPoolExecutor(processes, get_context("spawn"), _begin) as pool:
-            results = pool.map(_count_in_child, missing.values(), chunksize=chunk)
-            for graph, result in zip(missing, results, strict=True):
-                self._counts[graph] = result
-                progress(result.network.name)
+        pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin)
+        try:
+            parts = [pool.submit(_count_in_child, part) for part in _parts([*missing.values()], processes)]
+            for part in as_completed(parts):
+                for result in part.result():
+                    self._counts[_graph(result.network)] = result
+                    progress(result.network.name)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # the end of a process that has torch takes long
 
     def _network(self, name: str, build: Callable[[], Architecture], size: Size | None) -> Architecture:
         if name not in self._networks:
@@ -79,6 +81,10 @@ class Counter:
         return network if size is None else network.resized(*size)
 
 
+PARTS = 6
+"""Of the networks, for each process."""
+OF_MODULE = 500
+"""Layers of a Darknet network that take as long as a module network."""
 WORTH_A_PROCESS = 8
 """Networks per process, below which another process costs more than it saves."""
 GARBAGE = 100_000
@@ -98,8 +104,22 @@ def _begin() -> None:
     gc.set_threshold(GARBAGE)
 
 
-def _count_in_child(network: Architecture) -> Count:
-    return count(network, _CHILD_TRACES)
+def _count_in_child(networks: Sequence[Architecture]) -> list[Count]:
+    return [count(network, _CHILD_TRACES) for network in networks]
+
+
+def _parts(networks: Sequence[Architecture], processes: int) -> list[Sequence[Architecture]]:
+    """Consecutive models of the catalogue, which share layers that a process traces once; the largest parts first, so
+    that the processes end together.
+    """
+    size = -(-len(networks) // (PARTS * processes))
+    parts = [networks[at : at + size] for at in range(0, len(networks), size)]
+    return sorted(parts, key=lambda part: -sum(map(_size, part)))
+
+
+def _size(network: Architecture) -> int:
+    """About how long it takes to count, in layers."""
+    return len(network.layers) if isinstance(network, Network) else OF_MODULE
 
 
 def _graph(network: Architecture) -> object:

@@ -231,7 +231,8 @@ def _trace(layers: Sequence[Alone]) -> Iterator[Traced]:
         counts: Counter[str] = Counter()
         for role, child in container.named_children():
             counts.update(corrected(child, by_module[f"{path}.{role}"]))
-        yield Traced(tuple(output.shape[1:]), operations_of(counts), counts[FVCORE], parameters_of(container))
+        channels, height, width = output.shape[1:]
+        yield Traced((channels, height, width), operations_of(counts), counts[FVCORE], parameters_of(container))
 
 
 def trace(network: Network, traces: Traces | None = None) -> list[Traced]:

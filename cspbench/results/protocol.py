@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 from cspbench.claims.model import Row
@@ -12,7 +11,6 @@ from cspbench.claims.verdict import Deviation
 from cspbench.classification.classifiers import class_order, preset_of
 from cspbench.data import detection_presets
 from cspbench.errors import brief
-from cspbench.network.network import digest
 from cspbench.results import match
 from cspbench.results.schema import Identity, ImagenetIdentity, Run
 from cspbench.zoo.detector_protocol import DetectorProtocol
@@ -27,14 +25,9 @@ Overrides = Mapping[str, tuple[str, str]]
 """Fields of a preset that a run overrode: the run's value and the preset's, in words."""
 
 
-@cache
-def _digest(model: str, size: tuple[int, int]) -> str:
-    return digest(MODELS[model].architecture().resized(*size))
-
-
 def definition(model: str, size: tuple[int, int], measured: str, then: Networks | None = None) -> list[Deviation]:
     """A deviation where a measured network's digest is not the catalogue model's at that size, now or `then`."""
-    expected = (then or {}).get((model, size)) or _digest(model, size)
+    expected = (then or {}).get((model, size)) or MODELS[model].digest(size)
     return [] if measured == expected else [Deviation(CHANGED)]
 
 

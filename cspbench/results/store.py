@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 
 from msgspec import structs
@@ -183,6 +184,7 @@ def without_folders(command: Sequence[str]) -> list[str]:
     return [_without_folder(argument) for argument in command]
 
 
+@lru_cache(1024)
 def _without_folder(argument: str) -> str:
     if any(fnmatchcase(name, argument) for name in MODELS):  # "timm/cspresnet50" is not a path
         return argument

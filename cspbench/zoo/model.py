@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 from cspbench.claims.models import Classes, Confidence, Definition, Engine, PublishedFile
 from cspbench.network.builder import Builder
 from cspbench.network.modular.architecture import Architecture, layered
 from cspbench.network.modular.network import ModuleNetwork
-from cspbench.network.network import Network
+from cspbench.network.network import Network, digest
 from cspbench.zoo.detector_protocol import DetectorProtocol
 
 Append = TypeVar("Append", bound=Callable[..., object])
@@ -47,6 +48,15 @@ class Model:
         """The network as a list of Darknet's layers; raises `UsageError` for a torch module of its own."""
         return layered(self.architecture())
 
+    def digest(self, size: tuple[int, int]) -> str:
+        """The digest of the network at an input of (height, width)."""
+        return _digest(self.architecture, size)
+
+
+@cache
+def _digest(architecture: Callable[[], Architecture], size: tuple[int, int]) -> str:
+    return digest(architecture().resized(*size))
+
 
 BUILDERS: dict[str, Callable[[], Architecture]] = {}
 """Registered builders by model name."""
@@ -64,6 +74,7 @@ def register(
     """
 
     def decorate(append: Append) -> Append:
+        @cache
         def build() -> Network:
             b = Builder(name, (3, side, side))
             append(b, *arguments, **keywords)

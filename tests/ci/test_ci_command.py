@@ -22,8 +22,9 @@ from cspbench.cli.choices import Format
 from cspbench.cli.reports.ci import ci
 from cspbench.errors import CspbenchError
 from cspbench.network.network import Network, digest
-from cspbench.results import protocol, store
+from cspbench.results import store
 from cspbench.results.store import record_of
+from cspbench.zoo import model as models
 
 
 def cspbench(*arguments: str | Path, cwd: Path, python: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
@@ -197,8 +198,8 @@ def test_no_work_is_done_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         return digest(network)
 
     monkeypatch.setattr(store, "record_of", parse)
-    monkeypatch.setattr(protocol, "digest", look)
-    protocol._digest.cache_clear()
+    monkeypatch.setattr(models, "digest", look)
+    models._digest.cache_clear()
     ci(str(results), results=results)
     assert read == [f"{results}/params.json"] * 2
     assert len(looked_at) == len(counts.rows())

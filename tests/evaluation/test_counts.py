@@ -21,7 +21,7 @@ from cspbench.network.network import Network, difference, digest
 from cspbench.network.operations import Operations
 from cspbench.report.judged_counts import CountsRow, judged
 from cspbench.report.tables.counts import as_json, quantity, summary, texts
-from cspbench.results import explain_counts, protocol
+from cspbench.results import explain_counts
 from cspbench.results.counts import Counts
 from cspbench.results.schema import Session
 from cspbench.results.store import StoredCounts
@@ -74,7 +74,6 @@ def test_a_broken_definition_is_off_and_unexplained(monkeypatch: pytest.MonkeyPa
     assert {cell.note for cell in result.report.cells.values()} == {"the network has changed since"}
     # and in the catalogue it is off
     monkeypatch.setitem(registry.MODELS, "csdarknet53", replace(model, architecture=broken))
-    monkeypatch.setattr(protocol, "_digest", protocol._digest.__wrapped__)
     monkeypatch.setattr(explain_counts, "_ledger", explain_counts._ledger.__wrapped__)
     (result,) = of_subjects([subject])
     assert [cell.mark for cell in result.report.cells.values()] == ["off", "off"]

@@ -66,28 +66,6 @@ def test_fusing_leaves_no_activation_behind_a_convolution() -> None:
     assert left == [nn.Mish, nn.LeakyReLU]  # mish has no fused form, and one leaky follows the shortcut
 
 
-@pytest.mark.parametrize("again", [False, True])
-@torch.no_grad()
-def test_a_shortcut_is_added_in_place_unless_its_convolution_is_read_again(again: bool, batch: Tensor) -> None:
-    b = Builder("net", (3, 24, 20))
-    skip = b.conv(8, 3)
-    current = b.conv(8, 3, activation="leaky")
-    total = b.shortcut(skip)
-    b.route(total, current if again else skip)
-    torch.manual_seed(0)
-    built = b.network()
-    module = to_module(built)
-    for value in module.state_dict().values():
-        if value.is_floating_point():
-            value.copy_(torch.rand_like(value) + 0.5)
-    expected = module(batch)
-    ready = engine.prepare(module, torch.device("cpu"))
-    assert isinstance(ready.module, torch.fx.GraphModule)
-    in_place = [node for node in ready.module.graph.nodes if node.target == "add_"]
-    assert len(in_place) == (not again)
-    torch.testing.assert_close(ready(batch)[0], expected, rtol=1e-4, atol=1e-5)
-
-
 @torch.no_grad()
 def test_without_the_operator_the_module_stays_and_a_warning_says_so(
     monkeypatch: pytest.MonkeyPatch, batch: Tensor

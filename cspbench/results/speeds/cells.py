@@ -14,7 +14,6 @@ from cspbench.claims import tables
 from cspbench.claims.frame_rates import METRICS, of_row
 from cspbench.claims.model import Cell, Row
 from cspbench.claims.verdict import Deviation, Measurement, Reason
-from cspbench.network.network import digest
 from cspbench.results.measurements import CellMeasurement, Key
 from cspbench.results.provenance import Provenance
 from cspbench.results.speeds.middle import middle
@@ -72,4 +71,4 @@ def _of_cell(row: Row, cell: Cell, run: SpeedRun, timing: Timing) -> CellMeasure
 def _digest(timing: Timing) -> str | None:
     """The digest of the catalogue's network as it is now."""
     entry = MODELS.get(timing.model)
-    return None if entry is None else digest(entry.architecture().resized(*timing.size))
+    return None if entry is None else entry.digest(timing.size)
