@@ -148,7 +148,9 @@ def compared(rows: Sequence[tuple[Row, ReportRow]]) -> list[ReportRow]:
     """The rows with their parenthesised comparisons, worked out from the measurements of each row and its base."""
     by_id = {(row.table, row.id): (row, report) for row, report in rows}
     return [
-        replace(report, cells=_with_comparisons(row, report, *by_id[row.table, row.base])) if row.base else report
+        replace(report, cells=_with_comparisons(row, report, *by_id[row.table, row.base]))
+        if row.base and any(row.cells[metric].comparison for metric in report.cells)
+        else report
         for row, report in rows
     ]
 

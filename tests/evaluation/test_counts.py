@@ -266,3 +266,9 @@ def test_a_disagreement_in_another_process_is_told() -> None:
 
     with refuses("count.disagree", where="lying, layer 0 [dropout], conv", found="0 by fvcore"):
         everything()
+
+
+def test_a_base_row_that_no_count_is_compared_with_is_not_needed() -> None:
+    # NanoDet, whose AP only YOLOX-Nano's is compared with, has no counts of ours
+    result = counted("yolox-nano-legacy", "yolox-tiny-detectors")
+    assert [cell.verdict for cell in result.report.cells.values()] == ["exact", "exact"]

@@ -124,4 +124,5 @@ def _cost(study: Study) -> str:
 
 def _words(study: Study) -> str:
     words = Counter(str(each.word) for each in findings(study, claimed(study)) if each.word)
-    return f"Rows: {', '.join(f'{count} {word}' for word, count in sorted(words.items())) or 'none with a base row'}."
+    counts = [f"{count} {word if count == 1 else word.removesuffix('s')}" for word, count in sorted(words.items())]
+    return f"Rows: {', '.join(counts) or 'none with a base row'}."
