@@ -85,7 +85,9 @@ class Execution:
         """Images per forward and processes that prepare them, by default as suits the device."""
         accelerated = device.type != "cpu"
         batch = (128 if accelerated else 8) if self.batch == "auto" else self.batch
-        processes = min(16, os.cpu_count() or 1) if accelerated else 1
+        # on two cores a process beside the forward pass costs it more than it saves: its threads wait for each other
+        cores = os.cpu_count() or 1
+        processes = min(16, cores) if accelerated else int(cores > 2)
         return batch, processes if self.workers == "auto" else self.workers
 
     @property

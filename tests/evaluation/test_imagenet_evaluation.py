@@ -166,10 +166,12 @@ def test_executions_that_cannot_be(wrong: dict[str, Any]) -> None:
         Execution(**wrong)
 
 
-def test_images_per_forward_and_processes_suit_the_device() -> None:
+def test_images_per_forward_and_processes_suit_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
-    assert Execution().batch_and_workers(cpu) == (8, 1)
+    for cores, processes in ((1, 0), (2, 0), (3, 1), (64, 1)):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        assert Execution().batch_and_workers(cpu) == (8, processes)
     assert Execution().batch_and_workers(cuda)[0] == 128
     assert Execution(batch=3, workers=0).batch_and_workers(cuda) == (3, 0)
