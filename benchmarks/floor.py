@@ -127,7 +127,7 @@ def floor(network: Network, batch: int, whole: float, forward: float, prepare_se
     )
     rate = faster("cspbench to its own convolutions", together / whole)
     target = judged(f"at least {100 * RATE:g} %", rate >= RATE)
-    words += f" The evaluation has {100 * rate:.0f} % of the rate of its convolutions alone ({target})."
+    words += f" The evaluation has {100 * rate:.1f} % of the rate of its convolutions alone ({target})."
     return f"{words}\n\n{times}\n\n{bound(arithmetic, memory, together, forward, prepare_seconds)}"
 
 
