@@ -52,8 +52,8 @@ class Counter:
     def ahead(self, requests: Iterable[Request], progress: Callable[[str], None]) -> None:
         """Count the requested networks in advance, in parallel, if that saves time.
 
-        The processes are started anew: a fork of a process with threads, such as the one that watches for interrupts,
-        can wait forever.
+        The processes are spawned: a forked process that has threads, such as the one that watches for interrupts, can
+        deadlock.
         """
         missing: dict[object, Architecture] = {}
         for name, build, size in requests:

@@ -93,7 +93,7 @@ class _Several:
     processes: int
 
     def __call__(self, function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[Any]:
-        # started anew: a fork of a process with threads can wait forever
+        # spawned: a forked process that has threads can deadlock
         left = iter(tasks)
         try:
             with ProcessPoolExecutor(self.processes, get_context("spawn"), end_with_parent) as pool:

@@ -22,7 +22,7 @@ from cspbench.training.run.session import train
 LEAST = 200
 """Iterations below which rolling variances, which begin at 0, give nothing."""
 FEWEST = 2
-"""Seeds: with one there is no interval."""
+"""Seeds that give an interval."""
 USUAL_MOST = 10
 """Seeds beyond which a budget is not spent."""
 PROBES = (4, 16)

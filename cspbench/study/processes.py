@@ -19,7 +19,7 @@ def together(work: Work, arguments: tuple[Any, ...], count: int) -> None:
 
     Raises the first `CspbenchError` of one of them after all have ended, and `IncompleteRunError` where one dies.
     """
-    # started anew: a fork of a process with threads can wait forever
+    # spawned: a forked process that has threads can deadlock
     context = get_context("spawn")
     errors = context.SimpleQueue()
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -14,7 +14,7 @@ import pytest
 from faults.commands import PATIENCE
 from processes import run
 from refusals import error_of
-from small_studies import CLASSIFIER
+from small_studies import CLASSIFIER, write_own
 from training_sets import classifier, detector
 
 from cspbench.retrained.studies import stored
@@ -22,12 +22,7 @@ from cspbench.retrained.studies import stored
 
 def own_study(folder: Path, iterations: int, *more: str) -> list[str]:
     """The arguments for a study of a network of two layers on six pictures, scored on three."""
-    classifier(folder)
-    lines = (folder / "list.txt").read_text().split()
-    (folder / "train.txt").write_text("\n".join(lines[:6]))
-    (folder / "valid.txt").write_text("\n".join(lines[6:]))
-    (folder / "own.data").write_text("classes=3\ntrain=train.txt\nvalid=valid.txt\nlabels=labels.txt\ntop=2\n")
-    (folder / "small.cfg").write_text(CLASSIFIER)
+    write_own(folder)
     own = ["--data", "own.data", "--model", "small.cfg", "--iterations", str(iterations)]
     return ["study", "imagenet-smoothing", *own, *more]
 

@@ -188,6 +188,7 @@ def test_one_count_serves_every_name_of_a_design() -> None:
     first = counter("toy", lambda: TOY, None)
     BUILT.clear()
     second = counter("other", lambda: replace(TOY, name="other"), None)
+    assert second.total("thop-2021") == first.total("thop-2021")  # which reads the parts
     assert BUILT == []
     assert (second.network.name, second.operations) == ("other", first.operations)
     assert counter("toy", lambda: TOY, (2, 2)).total("mac") < first.total("mac")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from msgspec import structs
 from studied import ROWS, study
 
 from cspbench.plots.report_files import save
@@ -42,6 +43,11 @@ def test_what_differs_from_the_claim_the_head_room_and_the_cost_are_said() -> No
     assert "scored on 800 that are held out" in about
     assert "Cost: 6 trainings, 6 minutes" in about  # of 61.5 s
     assert "Rows: 1 agrees." in about
+
+
+def test_words_are_counted() -> None:
+    twice = structs.replace(AGREES, rows=[*AGREES.rows, AGREES.rows[-1]])
+    assert "Rows: 2 agree." in text.about(twice)
 
 
 def test_no_word_is_a_verdict() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import structs
+from training_sets import classifier
 
 from cspbench.evaluation.execution import Execution, Listener
 from cspbench.study import work
@@ -56,6 +57,16 @@ classes=4
 num=2
 """
 SMALL = Execution(command=("cspbench", "study"))
+
+
+def write_own(folder: Path) -> None:
+    """Six pictures to train on and three to score, own.data, and a network of two layers, small.cfg."""
+    classifier(folder)
+    lines = (folder / "list.txt").read_text().split()
+    (folder / "train.txt").write_text("\n".join(lines[:6]))
+    (folder / "valid.txt").write_text("\n".join(lines[6:]))
+    (folder / "own.data").write_text("classes=3\ntrain=train.txt\nvalid=valid.txt\nlabels=labels.txt\ntop=2\n")
+    (folder / "small.cfg").write_text(CLASSIFIER)
 
 
 class Heard(Listener):

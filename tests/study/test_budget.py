@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -10,8 +11,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 from refusals import refuses
-from small_studies import CLASSIFIER, SMALL, Heard
-from training_sets import classifier
+from small_studies import SMALL, Heard, write_own
 
 from cspbench.study.budget import LEAST, SPARE, Rate, fitted, seconds
 from cspbench.study.plan import Plan, planned
@@ -70,12 +70,7 @@ def test_fixed_iterations_stay() -> None:
 
 def own_data(folder: Path) -> dict[str, Any]:
     """Six pictures to train on and three to score, and a network of two layers."""
-    classifier(folder)
-    lines = (folder / "list.txt").read_text().split()
-    (folder / "train.txt").write_text("\n".join(lines[:6]))
-    (folder / "valid.txt").write_text("\n".join(lines[6:]))
-    (folder / "own.data").write_text("classes=3\ntrain=train.txt\nvalid=valid.txt\nlabels=labels.txt\ntop=2\n")
-    (folder / "small.cfg").write_text(CLASSIFIER)
+    write_own(folder)
     return {"data": str(folder / "own.data"), "model": str(folder / "small.cfg")}
 
 
@@ -94,8 +89,13 @@ def test_machines_that_begin_at_once_share_the_choice_of_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     about, measured, heard = own_data(tmp_path), [0.1, 0.3], Heard()
-    monkeypatch.setattr("cspbench.study.study.rates", lambda *_: {"classifier": Rate(measured.pop(0), 10.0)})
     barrier = Barrier(2)
+
+    def rates(*_: object) -> dict[Kind, Rate]:
+        time.sleep(0.5)  # long enough for the other to come here, too, if it may
+        return {"classifier": Rate(measured.pop(0), 10.0)}
+
+    monkeypatch.setattr("cspbench.study.study.rates", rates)
 
     def one(_: int) -> Plan:
         barrier.wait()
