@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from operator import mul
 
 import torch
 
@@ -60,6 +62,18 @@ class Alone:
         )
 
 
+@dataclass(frozen=True)
+class Turn:
+    """What was measured one after the other, in seconds an image."""
+
+    whole: float
+    """The evaluation, end to end."""
+    forward: float
+    """The network in it."""
+    alone: Sequence[float]
+    """Each of `convolutions` by itself."""
+
+
 def convolutions(network: Network) -> dict[tuple[Convolution, Shape], int]:
     """Every different convolution, by what it reads, and how often the network has it."""
     found: dict[tuple[Convolution, Shape], int] = {}
@@ -70,16 +84,20 @@ def convolutions(network: Network) -> dict[tuple[Convolution, Shape], int]:
     return found
 
 
-def alone(layer: Convolution, shape: Shape, times: int, batch: int, repeats: int) -> Alone:
-    """Measure one convolution as it runs in a network: its batch norm folded, its activation fused."""
+def alone(network: Network, batch: int, repeats: int) -> list[float]:
+    """Seconds an image of each of `convolutions`, measured one after the other as it runs in the network."""
+    return [_alone(layer, shape, batch, repeats) for layer, shape in convolutions(network)]
+
+
+def _alone(layer: Convolution, shape: Shape, batch: int, repeats: int) -> float:
+    """One convolution with its batch norm folded and its activation fused."""
     network = Network("alone", shape, (layer,))
     module = to_module(network)
     for parameter in module.parameters():
         torch.nn.init.constant_(parameter, 0.01)
     engine = prepare(module, torch.device("cpu"))
     pixels = torch.rand(batch, *shape).contiguous(memory_format=torch.channels_last)
-    seconds = medians({"alone": lambda: engine(pixels)}, repeats)["alone"]
-    return Alone(layer, shape, times, 2 * network.operations[0].conv, seconds / batch)
+    return medians({"alone": lambda: engine(pixels)}, repeats)["alone"] / batch
 
 
 def moved(network: Network, batch: int) -> int:
@@ -89,19 +107,29 @@ def moved(network: Network, batch: int) -> int:
     return FLOAT * (2 * batch * maps + weights)
 
 
-def floor(network: Network, batch: int, whole: float, forward: float, prepare_seconds: float, quick: bool) -> str:
+def collected(network: Network, turns: Sequence[Sequence[float]]) -> list[Alone]:
+    """The convolutions of a network with the medians of what `alone` measured in every turn."""
+    return [
+        Alone(layer, shape, times, 2 * Network("alone", shape, (layer,)).operations[0].conv, statistics.median(seconds))
+        for ((layer, shape), times), *seconds in zip(convolutions(network).items(), *turns, strict=True)
+    ]
+
+
+def floor(network: Network, batch: int, turns: Sequence[Turn], prepare_seconds: float, quick: bool) -> str:
     """The arithmetic, in words and a table.
 
-    `whole` and `forward` are what was measured of the evaluation and of the network in it, `prepare_seconds` the
-    processor's time to decode and prepare, all in seconds an image.
+    `prepare_seconds` is the processor's time to decode and prepare an image. The rate of the evaluation to its
+    convolutions is the median of the turns', so that a machine that gets slower meanwhile slows both.
     """
+    whole, forward = statistics.median(turn.whole for turn in turns), statistics.median(turn.forward for turn in turns)
     repeats = 1 if quick else 5
     peak = multiplying(256 if quick else 2048, repeats)
     bandwidth = copying(8 if quick else 512, repeats)
     operations = 2 * sum(each.conv + each.linear for each in network.operations)
-    found = [alone(*key, times, batch, repeats) for key, times in convolutions(network).items()]
-    together = sum(each.times * each.seconds for each in found)
-    largest = max(found, key=lambda each: each.operations)
+    parts = collected(network, [turn.alone for turn in turns])
+    sums = [sum(map(mul, convolutions(network).values(), turn.alone)) for turn in turns]
+    together = statistics.median(sums)
+    largest = max(parts, key=lambda each: each.operations)
     bytes_moved = moved(network, batch) / batch
     arithmetic, memory = operations / peak, bytes_moved / bandwidth
     rows = (
@@ -121,13 +149,17 @@ def floor(network: Network, batch: int, whole: float, forward: float, prepare_se
         f"and moves at least {bytes_moved / 1e6:.0f} MB (each map written and read once, the weights once a batch of "
         f"{batch}). With {torch.get_num_threads()} threads this machine reaches {peak / 1e9:.0f} GFLOP/s in fp32 in a "
         f"matrix product, {largest.rate / 1e9:.0f} in the convolution with the most operations ({largest}), "
-        f"{statistics.median(each.rate for each in found) / 1e9:.0f} in the median one, and copies "
+        f"{statistics.median(each.rate for each in parts) / 1e9:.0f} in the median one, and copies "
         f"{bandwidth / 1e9:.1f} GB/s. The forward runs at {operations / forward / 1e9:.0f} GFLOP/s, "
         f"{100 * arithmetic / forward:.0f} % of the product's."
     )
-    rate = faster("cspbench to its own convolutions", together / whole)
+    rates = [one / turn.whole for one, turn in zip(sums, turns, strict=True)]
+    rate = faster("cspbench to its own convolutions", statistics.median(rates))
     target = judged(f"at least {100 * RATE:g} %", rate >= RATE)
-    words += f" The evaluation has {100 * rate:.1f} % of the rate of its convolutions alone ({target})."
+    words += (
+        f" The evaluation has {100 * rate:.1f} % of the rate of its convolutions alone ({target}), the median of "
+        f"{', '.join(f'{100 * one:.1f}' for one in rates)} %, each of an evaluation and convolutions measured in turns."
+    )
     return f"{words}\n\n{times}\n\n{bound(arithmetic, memory, together, forward, prepare_seconds)}"
 
 

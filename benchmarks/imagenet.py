@@ -33,6 +33,8 @@ SIDES = {
     "timm-last": "timm's, channels_last=True, in one process",
     "cspbench": "cspbench eval-imagenet",
 }
+ALONE = "convolutions"
+"""What is measured in turns with the sides: each convolution of the network by itself."""
 RATE, SHARE = 1.7, 0.95
 """What is promised: times timm's images per second, and the share of the time spent in decoding and forward."""
 
@@ -132,10 +134,9 @@ def our_side(folder: Path, checkpoint: Path, setting: Setting) -> dict[str, Any]
     from cspbench.network.module import to_module
     from cspbench.weights.loading import load
     from cspbench.weights.opening import open_weights
-    from cspbench.zoo.registry import model
 
     like_timm = preset("timm")
-    network = model(OURS).build().resized(setting.side, setting.side)
+    network = _network(setting)
     module = load(to_module(network), network, open_weights(checkpoint, network), Epsilon(like_timm.epsilon))
     ready = engine.prepare(module, torch.device("cpu"))
     source = open_imagenet(str(folder))
@@ -161,6 +162,19 @@ def our_side(folder: Path, checkpoint: Path, setting: Setting) -> dict[str, Any]
         "prepare_ms": 1000 * (time.process_time() - begin) / len(source),
         "threads": torch.get_num_threads(),
     }
+
+
+def convolutions_alone(setting: Setting, repeats: int) -> dict[str, Any]:
+    """The convolutions of the same network, one by one: seconds an image of each."""
+    from benchmarks.floor import alone
+
+    return {"alone": alone(_network(setting), setting.batch, repeats)}
+
+
+def _network(setting: Setting) -> Any:
+    from cspbench.zoo.registry import model
+
+    return model(OURS).build().resized(setting.side, setting.side)
 
 
 def _in_timms_order(found: dict[str, Any], source: Any) -> list[int]:
@@ -219,9 +233,9 @@ def once(side: str, folder: Path, checkpoint: Path, quick: bool) -> dict[str, An
 
 
 def section(quick: bool) -> str:
-    """All sides in turns; then the floor."""
+    """All sides and the convolutions in turns; then the floor."""
     setting, repeats = (QUICK, 1) if quick else (FULL, 5)
-    runs: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
+    runs: dict[str, list[dict[str, Any]]] = {side: [] for side in (*SIDES, ALONE)}
     with tempfile.TemporaryDirectory() as place:
         folder, checkpoint = Path(place) / "val", Path(place) / "checkpoint.pth"
         draw(folder, setting.images)
@@ -229,15 +243,15 @@ def section(quick: bool) -> str:
         for _ in range(repeats):
             for side, kept in runs.items():
                 kept.append(once(side, folder, checkpoint, quick))
-    from benchmarks.floor import floor
-    from cspbench.zoo.registry import model
+    from benchmarks.floor import Turn, floor
 
-    ours = runs["cspbench"]
-    forward = statistics.median(run["spent"]["forward"] for run in ours) / setting.images
+    ours, convolutions = runs["cspbench"], runs.pop(ALONE)
     prepare = statistics.median(run["prepare_ms"] for run in ours) / 1000
-    network = model(OURS).build().resized(setting.side, setting.side)
-    whole = statistics.median(run["seconds"] for run in ours) / setting.images
-    bound = floor(network, setting.batch, whole, forward, prepare, quick)
+    turns = [
+        Turn(run["seconds"] / setting.images, run["spent"]["forward"] / setting.images, other["alone"])
+        for run, other in zip(ours, convolutions, strict=True)
+    ]
+    bound = floor(_network(setting), setting.batch, turns, prepare, quick)
     return f"{report(runs, setting)}\n\n### Where the time goes\n\n{_spent(ours)}\n\n{bound}"
 
 
@@ -251,9 +265,13 @@ def main() -> None:
         part(__doc__, section)
         return
     side, folder, checkpoint = given.side
+    setting = QUICK if given.quick else FULL
+    if side == ALONE:
+        print(json.dumps(convolutions_alone(setting, 1 if given.quick else 3)))
+        return
     runs: dict[str, Callable[[Path, Path, Setting], dict[str, Any]]]
     runs = {"timm": timm_side, "timm-last": partial(timm_side, channels_last=True), "cspbench": our_side}
-    print(json.dumps(runs[side](Path(folder), Path(checkpoint), QUICK if given.quick else FULL)))
+    print(json.dumps(runs[side](Path(folder), Path(checkpoint), setting)))
 
 
 if __name__ == "__main__":

@@ -135,12 +135,16 @@ def test_the_floor_counts_operations_and_bytes() -> None:
     # maps of 4x8x8; 4*27 + 4*4 + 4*4 kernels, and 4 numbers of batch norm for each of 12 filters
     assert floor.moved(network, 2) == 4 * (2 * 2 * 3 * 256 + 140 + 48)
     assert sorted(floor.convolutions(network).values()) == [1, 2]
-    text = floor.floor(network, 2, 0.6, 0.5, 0.001, quick=True)
+    turns = [floor.Turn(0.6, 0.5, [0.1, 0.2]), floor.Turn(1.2, 1.0, [0.3, 0.6]), floor.Turn(0.6, 0.5, [0.2, 0.2])]
+    text = floor.floor(network, 2, turns, 0.001, quick=True)
     assert columns(text) == [["of an image", "ms", "share of the forward"]]
     assert cells(text, "the forward, measured")[1:] == ["500.0", "1.00"]
     assert cells(text, "decoding and preparing, on one core")[1:] == ["1.0", "0.00"]
     assert cells(text, "the evaluation, end to end")[1:] == ["600.0", "1.20"]
-    assert "at least 90 %: missed" in text  # two convolutions take no half second
+    assert cells(text, "its convolutions, one by one")[1:] == ["600.0", "1.20"]
+    assert "has 100.0 % of the rate" in text
+    assert "at least 90 %: met), the median of 83.3, 125.0, 100.0 %" in text
+    assert "at least 90 %: missed" in floor.floor(network, 2, turns[:1], 0.001, quick=True)
     assert "3x3 to 4 filters on 3x8x8" in text
 
 
