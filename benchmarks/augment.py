@@ -90,7 +90,7 @@ def stages(files: ClassifierMiniBatches) -> dict[str, Callable[[], object]]:
 
 def section(quick: bool) -> str:
     """The comparison and where the time goes."""
-    count, repeats = (4, 1) if quick else (64, 7)
+    count, repeats = (4, 1) if quick else (64, 5)
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         draw(Path(folder), count)

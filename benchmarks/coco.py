@@ -55,7 +55,7 @@ class Case:
         return self.drawn * self.times
 
 
-FULL = (Case(TINY, 64, 8), Case(DETECTOR, 160, 8))
+FULL = (Case(TINY, 64, 4), Case(DETECTOR, 160, 5))
 QUICK = (Case(DETECTOR, 2, 1),)
 
 
@@ -208,9 +208,9 @@ def report(found: Sequence[Measured], repeats: int) -> str:
     where = ("detector", "thresholds", *(f"{name}, %" for name in found[0].shares(1)))
     return (
         f"{heading}\n\n{table(columns, rows)}\n\n### Where the time goes\n\n{table(where, places)}\n\n"
-        "Waiting is for pictures that are decoded and stretched in another process; suppression and AP are measured in "
-        "a process of their own, from what a run kept, reading included; the rest is mostly start-up (Python, torch, "
-        f"the network and its weights).\n\n{' '.join(map(bound, found))}"
+        "Waiting is for pictures that are decoded and stretched, on two cores by the same process; suppression and AP "
+        "are measured in a process of their own, from what a run kept, reading included; the rest is mostly start-up "
+        f"(Python, torch, the network and its weights).\n\n{' '.join(map(bound, found))}"
     )
 
 
@@ -219,7 +219,7 @@ def bound(found: Measured) -> str:
     shares, whole = found.shares(1), found.seconds(1)
     most = max(shares, key=lambda name: shares[name])
     more = {name: found.shares(len(SIX))[name] - shares[name] for name in ("suppression", "AP")}
-    by = {"waiting": "decoding in one process", "forward": "the network's arithmetic", "rest": "start-up"}
+    by = {"waiting": "decoding", "forward": "the network's arithmetic", "rest": "start-up"}
     return (
         f"{found.case.model}: bound by {by.get(most, most)}, {100 * shares[most] / whole:.0f} % of one threshold's "
         f"time; five more thresholds add {more['suppression']:.2f} s of suppression and {more['AP']:.2f} s of AP."

@@ -57,7 +57,7 @@ WHY = (
 class Setting:
     """What both sides are given."""
 
-    images: int = 64
+    images: int = 32
     batch: int = 8
     workers: int = 1
     side: int = 256

@@ -133,7 +133,7 @@ def section(quick: bool) -> str:
     from benchmarks.random_weights import weights
     from cspbench.sample import classification, detection
 
-    repeats = 1 if quick else 7
+    repeats = 1 if quick else 5
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in COMMANDS}
     imports = []
     with TemporaryDirectory() as place:

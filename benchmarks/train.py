@@ -186,7 +186,7 @@ def section(quick: bool, detector: str | None = None) -> str:
         cases[1] = Case(detector, 320, 16, 2)
     speeds, rows, texts = [], [], []
     for case in cases:
-        speed, where, ratio = compare(case, 1 if quick else 9)
+        speed, where, ratio = compare(case, 1 if quick else 5)
         faster(f"{case.model} at {case.side} to the plain loop", ratio)
         speeds += speed
         rows += where

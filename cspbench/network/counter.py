@@ -55,17 +55,22 @@ class Counter:
         The processes are spawned: a forked process that has threads, such as the one that watches for interrupts, can
         deadlock.
         """
-        missing: dict[object, Architecture] = {}
-        for name, build, size in requests:
-            network = self._network(name, build, size)
-            graph = _graph(network)
-            if graph not in self._counts:
-                missing.setdefault(graph, network)
-        processes = min(os.cpu_count() or 1, len(missing) // WORTH_A_PROCESS)
+        requests = [*requests]
+        processes = _worth_while(len({(name, size) for name, _, size in requests}))
         if processes < 2:
             return
         pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin)
         try:
+            for _ in range(processes):
+                pool.submit(int)  # so that it imports torch while the networks are built here
+            missing: dict[object, Architecture] = {}
+            for name, build, size in requests:
+                network = self._network(name, build, size)
+                graph = _graph(network)
+                if graph not in self._counts:
+                    missing.setdefault(graph, network)
+            if _worth_while(len(missing)) < 2:
+                return
             parts = [pool.submit(_count_in_child, part) for part in _parts([*missing.values()], processes)]
             for part in as_completed(parts):
                 for result in part.result():
@@ -91,6 +96,11 @@ GARBAGE = 100_000
 """New objects between two collections in a child process: a traced layer makes thousands that stay until its end."""
 _CHILD_TRACES: Traces = {}
 """Traced layers of a child process."""
+
+
+def _worth_while(networks: int) -> int:
+    """The processes that save time in counting so many networks."""
+    return min(os.cpu_count() or 1, networks // WORTH_A_PROCESS)
 
 
 def _begin() -> None:
