@@ -101,9 +101,9 @@ def test_one_seed_on_two_machines(tmp_path: Path) -> None:
 
 
 def test_interrupted_with_two_processes_and_resumed(tmp_path: Path) -> None:
-    arguments = own_study(tmp_path, 40, "--seeds", "2", "--processes", "2", "--save")
+    arguments = own_study(tmp_path, 40, "--seeds", "2", "--save")
     process = subprocess.Popen(
-        [sys.executable, "-m", "cspbench", *arguments, "--run", "run"],
+        [sys.executable, "-m", "cspbench", *arguments, "--run", "run", "--processes", "2"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         stderr=subprocess.PIPE,
@@ -124,6 +124,6 @@ def test_interrupted_with_two_processes_and_resumed(tmp_path: Path) -> None:
     done = run([*arguments, "--run", "run"], tmp_path)
     assert done.returncode == 0, done.stderr
     resumed = stored(tmp_path / "results")[0][0]
-    done = run([*arguments, "--run", "whole"], tmp_path)
+    done = run([*arguments, "--run", "whole"], tmp_path)  # in one process, as the rest of the other
     assert done.returncode == 0, done.stderr
     assert resumed.digest == stored(tmp_path / "results")[0][0].digest

@@ -239,6 +239,13 @@ def test_counting_in_several_processes_gives_the_same() -> None:
     assert len(heard) in (0, len(wanted))  # none where there is one processor
 
 
+def test_many_names_of_one_network_are_not_counted_in_other_processes() -> None:
+    network = Network("one", (3, 4, 4), (Convolution(sources=(-1,), filters=2, batch_normalize=False),))
+    counted: list[str] = []
+    counter_module.Counter().ahead([(f"name {at}", lambda: network, None) for at in range(32)], counted.append)
+    assert counted == []
+
+
 def test_networks_that_differ_in_the_inputs_channels_are_counted_apart() -> None:
     counter = counter_module.Counter()
     layers = (Convolution(sources=(-1,), filters=2, batch_normalize=False),)
