@@ -21,16 +21,13 @@ from cspbench.data.source import Images, Sample
 from cspbench.errors import BadImageError, CspbenchError
 from cspbench.inference.device import Running, held_back
 from cspbench.inference.engine import Engine
-from cspbench.inference.memory import give_back
+from cspbench.inference.memory import TRIM, give_back
 from cspbench.inference.npz import Arrays
 from cspbench.inference.shards import SHARD, Shards
 from cspbench.inference.workers import ahead, died
 
 Columns = dict[str, list[Any]]
 """Values by name, with one entry per image."""
-
-TRIM = 64
-"""Images after which free memory is returned to the system."""
 
 
 @dataclass(frozen=True)

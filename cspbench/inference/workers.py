@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from cspbench.errors import CspbenchError, IncompleteRunError
 from cspbench.inference.footprint import enough_memory
-from cspbench.inference.memory import give_back
+from cspbench.inference.memory import TRIM, give_back
 
 _PARENT_DEATH_SIGNAL = 1
 """Linux's PR_SET_PDEATHSIG."""
@@ -55,10 +55,6 @@ def ahead(items: Dataset[Any], workers: int, **order: Any) -> Generator[Any, Non
         _end(getattr(made, "_workers", ()))
 
 
-TRIM = 64
-"""Items after which a worker returns free memory to the system: it is forked from a process that keeps it."""
-
-
 class _OrErrors(Dataset[Any]):
     """Items, or their errors as values: an exception in a worker would arrive as its traceback."""
 
@@ -68,7 +64,7 @@ class _OrErrors(Dataset[Any]):
     def __getitem__(self, index: Any) -> Any:
         self.count += 1
         if self.count % TRIM == 0 and get_worker_info() is not None:
-            give_back()
+            give_back()  # the worker is forked from a process that keeps it
         try:
             with enough_memory("preparation of an image"):
                 return self.items[index]

@@ -10,8 +10,9 @@ import pytest
 from torch.utils.data import Dataset
 
 from cspbench.inference import workers
+from cspbench.inference.memory import TRIM
 
-COUNT = 2 * workers.TRIM + 1
+COUNT = 2 * TRIM + 1
 
 
 class Numbers(Dataset[int]):
