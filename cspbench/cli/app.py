@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import typer
 
 from cspbench import __version__
-from cspbench.cli.commands import Commands, WithDraw
-from cspbench.cli.evaluation.analyze import analyze
-from cspbench.cli.evaluation.compare import compare
-from cspbench.cli.evaluation.eval_coco import eval_coco
-from cspbench.cli.evaluation.eval_imagenet import eval_imagenet
-from cspbench.cli.evaluation.score import score
-from cspbench.cli.files.data import data
-from cspbench.cli.files.tables import tables
-from cspbench.cli.files.weights import weights
-from cspbench.cli.inference.export import export
-from cspbench.cli.inference.predict import predict
-from cspbench.cli.inference.speed import speed
-from cspbench.cli.networks.list import list_rows
-from cspbench.cli.networks.params import params
-from cspbench.cli.networks.show import show
-from cspbench.cli.reports.ci import ci
-from cspbench.cli.reports.demo import demo
-from cspbench.cli.reports.env import env
-from cspbench.cli.reports.report import report
+from cspbench.cli.catalogue import Commands
 from cspbench.cli.terminal import failing, interrupt, shell, streams
 from cspbench.cli.terminal.examples import EXAMPLES
 from cspbench.cli.terminal.help import App
-from cspbench.cli.training.study import study
-from cspbench.cli.training.train import train
 from cspbench.errors import UsageError
 
 app = App(
@@ -45,27 +24,6 @@ app = App(
     "Exit codes: 0 done, 1 a number is off, 2 wrong usage, 3 unusable data, definition or weights, "
     "4 incomplete, 130 interrupted, 143 terminated.",
 )
-PANELS: dict[str, dict[str, Callable[..., None]]] = {
-    "Look up and count": {"list": list_rows, "params": params, "show": show},
-    "Use a model": {"predict": predict, "export": export, "speed": speed},
-    "Evaluate": {
-        **{"eval-imagenet": eval_imagenet, "eval-coco": eval_coco},
-        **{"score": score, "compare": compare, "analyze": analyze},
-    },
-    "Train": {"train": train, "study": study},
-    "Report": {"report": report, "ci": ci, "demo": demo},
-    "Files and environment": {"env": env},
-}
-"""The commands by their panel of the help."""
-CLASSES = {"predict": WithDraw}
-"""The commands that read their arguments in a way of their own."""
-for panel, commands in PANELS.items():
-    for name, command in commands.items():
-        examples = "\n".join(EXAMPLES.get(name, ()))
-        app.command(name, cls=CLASSES.get(name), rich_help_panel=panel, epilog=examples)(command)
-app.add_typer(weights, name="weights", rich_help_panel="Files and environment")
-app.add_typer(data, name="data", rich_help_panel="Files and environment")
-app.add_typer(tables, name="tables", rich_help_panel="Files and environment")
 
 
 def _version(wanted: bool) -> None:

@@ -5,21 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from cspbench.cli.terminal.help import Command, Group
+from cspbench.cli.terminal.help import Command
 from cspbench.errors import UsageError
-
-
-class Commands(Group):
-    """The commands; none takes an empty argument."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Refuse an empty argument before a command reads it as the present folder or as nothing.
-
-        And an option in the place of a value: `--out --force` is not a folder called --force.
-        """
-        refuse_empty(args)
-        refuse_missing_value(self, args)
-        return super().parse_args(ctx, args)
 
 
 class WithDraw(Command):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +13,9 @@ import typer
 from processes import run
 
 from cspbench.cli.app import app
+from cspbench.cli.catalogue import ENTRIES
 from cspbench.cli.terminal.examples import EXAMPLES
+from cspbench.cli.terminal.help import summary
 from cspbench.cli.terminal.panels import PANELS
 
 ROOT: Any = typer.main.get_command(app)
@@ -39,6 +43,26 @@ def test_summaries_fit_one_line_of_80_columns() -> None:
         summary = (command.help or "").split("\n\n")[0]
         assert 0 < len(" ".join(summary.split())) <= 74 - max(len(path[-1]), 8), path
         assert summary.endswith(".")
+
+
+def test_the_catalogue_has_the_summaries_of_the_commands() -> None:
+    assert {name: entry.summary for name, entry in ENTRIES.items()} == {
+        name: summary(command) for name, command in ROOT.commands.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "topics"), [("--help", []), ("ci --help", ["reports"]), ("data check coco --help", ["files"])]
+)
+def test_only_the_command_that_runs_is_imported(arguments: str, topics: list[str]) -> None:
+    code = (
+        "import sys\nfrom cspbench.cli.app import app\n"
+        f"app({arguments.split()}, standalone_mode=False)\n"
+        "print(sorted({name.split('.')[2] for name in sys.modules if name.startswith('cspbench.cli.')"
+        " and name.count('.') > 2} - {'terminal'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == str(topics)
 
 
 def test_the_whole_help_is_there_and_nothing_is_cut() -> None:

@@ -16,8 +16,8 @@ from processes import run
 from refusals import error_of
 
 from cspbench.cli import choices, options
-from cspbench.cli.app import app
 from cspbench.cli.arguments import either, place_of_data
+from cspbench.cli.catalogue import ENTRIES, function
 from cspbench.errors import UsageError
 
 HERE = Path(options.__file__).parent
@@ -25,7 +25,14 @@ OWN = {"--format", "--cfg", "--to"}
 """Options that a command may declare by itself beside those of `options`: HTML, what --migrate reads, old spellings."""
 
 
-def commands(group: typer.Typer, path: str = "") -> Iterator[tuple[str, Any]]:
+def commands() -> Iterator[tuple[str, Any]]:
+    """(name, function) of every command."""
+    for name in ENTRIES:
+        command = function(name)
+        yield from inner_commands(command, f"{name} ") if isinstance(command, typer.Typer) else [(name, command)]
+
+
+def inner_commands(group: typer.Typer, path: str) -> Iterator[tuple[str, Any]]:
     for registered_command in group.registered_commands:
         assert registered_command.callback is not None
         yield (
@@ -34,12 +41,12 @@ def commands(group: typer.Typer, path: str = "") -> Iterator[tuple[str, Any]]:
         )
     for inner in group.registered_groups:
         assert inner.typer_instance is not None
-        yield from commands(inner.typer_instance, f"{path}{inner.name} ")
+        yield from inner_commands(inner.typer_instance, f"{path}{inner.name} ")
 
 
 def declared() -> Iterator[tuple[str, str, Any]]:
     """(command, option, what declares it)."""
-    for name, callback in commands(app):
+    for name, callback in commands():
         hints = get_type_hints(callback, include_extras=True)
         for parameter in inspect.signature(callback).parameters:
             for about in get_args(hints[parameter])[1:]:

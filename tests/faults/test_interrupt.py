@@ -124,3 +124,13 @@ def test_a_signal_while_an_exception_is_discarded_is_raised_afterwards() -> None
         with pytest.raises(KeyboardInterrupt):
             stop.raised(signal.SIGINT, sys._getframe())
         stop.raised(signal.SIGINT, sys._getframe())  # repeated: the exception is on its way
+
+
+def test_named_semaphores_do_not_outlive_the_process() -> None:
+    code = (
+        "from multiprocessing import get_context\nfrom cspbench.cli.terminal import interrupt\n"
+        "lock = get_context('spawn').Lock()\ninterrupt.leave(2)"
+    )
+    # Python's resource tracker has the same stderr, and closes it last
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=SECONDS)
+    assert (done.returncode, done.stderr) == (130, "")

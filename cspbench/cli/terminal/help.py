@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from shutil import get_terminal_size
 from typing import Any, TypeVar
 
@@ -45,23 +45,29 @@ class Command(TyperCommand):
     """A command."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        formatter.write(page(self, ctx, []))
+        formatter.write(page(self, ctx, {}))
 
 
 class Group(TyperGroup):
     """A group of commands."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
+        formatter.write(page(self, ctx, self.panels(ctx)))
+
+    def panels(self, ctx: Any) -> dict[str, list[Line]]:
+        """The commands with the first paragraph of their help, by their panel."""
         commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
-        formatter.write(page(self, ctx, [(name, each) for name, each in commands if each and not each.hidden]))
+        return {"Commands": [(name, summary(command)) for name, command in commands]}
 
 
-def page(command: Any, ctx: Any, commands: Sequence[tuple[str, Any]]) -> str:
-    """The whole help of a command, or of a group with its commands."""
-    panels: dict[str, list[Line]] = {}
-    for name, each in commands:
-        first = inspect.cleandoc(each.help or "").split("\n\n")[0]
-        panels.setdefault(each.rich_help_panel or "Commands", []).append((name, " ".join(first.split())))
+def summary(command: Any) -> str:
+    """The first paragraph of a command's help, in one line."""
+    return " ".join(inspect.cleandoc(command.help or "").split("\n\n")[0].split())
+
+
+def page(command: Any, ctx: Any, commands: Mapping[str, list[Line]]) -> str:
+    """The whole help of a command, or of a group with the panels of its commands."""
+    panels = dict(commands)
     for parameter in command.get_params(ctx):
         if line := _line(parameter, ctx):
             argument = parameter.param_type_name == "argument"
@@ -72,7 +78,8 @@ def page(command: Any, ctx: Any, commands: Sequence[tuple[str, Any]]) -> str:
     usage = re.sub(r"(\.\.\.[]}])\.\.\.", r"\1", " ".join([ctx.command_path, *command.collect_usage_pieces(ctx)]))
     if command.epilog:
         panels["Examples"] = [(line, "") for line in command.epilog.splitlines()]
-    framed = sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and _utf8()
+    utf8 = (sys.stdout.encoding or "").lower().startswith("utf")
+    framed = sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and utf8
     drawn = [(_framed if framed else _plain)(title, lines, width) for title, lines in panels.items()]
     paragraphs = [f"Usage: {usage}", *_paragraphs(command.help or "", width)]
     return "\n\n".join([*paragraphs, ("\n" if framed else "\n\n").join(drawn)]) + "\n"
@@ -83,8 +90,7 @@ def _line(parameter: Any, ctx: Any) -> Line | None:
 
     Read from the text of its help record, the only form that is the same in all versions of typer.
     """
-    record = parameter.get_help_record(ctx)
-    if record is None:
+    if (record := parameter.get_help_record(ctx)) is None:
         return None
     names, text = record
     if parameter.param_type_name == "argument":
@@ -93,13 +99,12 @@ def _line(parameter: Any, ctx: Any) -> Line | None:
     spellings = sorted(parameter.opts, key=lambda name: name.startswith("--"))
     long = next(name for name in spellings if name.startswith("--"))
     shown = [name for name in spellings if not name.startswith("--")] + [long]
-    others = [name for name in spellings if name not in shown]
     choices = re.fullmatch(r"[<\[](.+\|.+)[>\]]", value)
     if choices:
         value, text = "", f"{text} [{choices[1].replace('|', ', ')}]"
     named = "/".join([", ".join(shown), *parameter.secondary_opts])
-    text = " ".join(text.split())
-    return f"{named} {value}".rstrip(), text + (f" (also {', '.join(others)})" if others else "")
+    others = ", ".join(name for name in spellings if name not in shown)
+    return f"{named} {value}".rstrip(), " ".join(text.split()) + (f" (also {others})" if others else "")
 
 
 def _paragraphs(text: str, width: int) -> Iterable[str]:
@@ -143,7 +148,3 @@ def _two_columns(name: str, text: str, column: int, width: int) -> Iterable[tupl
 
 def _coloured(name: str) -> str:
     return typer.style(name, fg="cyan") if name and not os.environ.get("NO_COLOR") else name
-
-
-def _utf8() -> bool:
-    return (sys.stdout.encoding or "").lower().startswith("utf")

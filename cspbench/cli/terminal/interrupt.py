@@ -111,8 +111,23 @@ def leave(number: int) -> NoReturn:
         import multiprocessing
 
         with contextlib.suppress(OSError, RuntimeError, ValueError):
-            if threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGCHLD"):
+            main = threading.current_thread() is threading.main_thread()
+            if main and hasattr(signal, "SIGCHLD"):
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch raises an error when a worker dies
             for child in multiprocessing.active_children():
                 child.kill()
+            if main:
+                _unlink_semaphores()
     os._exit(failing.stopped(number).exit_code)
+
+
+def _unlink_semaphores() -> None:
+    """Remove the named semaphores of spawned workers, which Python's resource tracker would warn of on stderr.
+
+    Python does so at an orderly shutdown alone, and has no public function for it.
+    """
+    from multiprocessing import synchronize, util
+
+    for finalizer in [*vars(util).get("_finalizer_registry", {}).values()]:
+        if vars(finalizer).get("_callback") is vars(synchronize.SemLock)["_cleanup"].__func__:
+            finalizer()
