@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -14,11 +15,13 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from faults.commands import Warm
 from fuzzing import FUZZ, examples
 from golden import layer_lists, rule
 from hypothesis import settings
 from numpy.typing import NDArray
 
+from cspbench.__main__ import GARBAGE
 from cspbench.data.decode import decode
 from cspbench.data.resize import resize_image
 from cspbench.network import cfg
@@ -81,6 +84,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if missing:
             reason = f"needs {', '.join(missing)}, which {SHARED} lacks; CSPBENCH_SHARED names another folder"
             item.add_marker(pytest.mark.skip(reason))
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage as rarely as the command does, and never look through the tests and what they import."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE)
+
+
+@pytest.fixture(scope="session")
+def warm() -> Warm:
+    """The process that forks commands."""
+    if not Path("/proc/self").exists():
+        pytest.skip("needs /proc and fork")
+    return Warm.one()
 
 
 @pytest.fixture(scope="session")

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import subprocess
 import tempfile
-from functools import cache
 from pathlib import Path
 
+from coverage import Coverage
 from faults.commands import PATIENCE, Warm
 
 Done = subprocess.CompletedProcess[str]
-
-
-@cache
-def _warm() -> Warm:
-    server = Warm.start(measured=True)
-    atexit.register(server.stop)
-    return server
+HOME = Path(__file__).parents[2]
 
 
 def run(arguments: list[str], cwd: Path | None = None, command: list[str] | None = None, **environment: str) -> Done:
@@ -48,5 +41,7 @@ def run_against(tables: Path, arguments: list[str], cwd: Path) -> Done:
 def _forked(arguments: list[str], cwd: Path | None, **more: object) -> Done:
     with tempfile.TemporaryDirectory() as place:
         out, errors = Path(place) / "out", Path(place) / "errors"
-        process = _warm().begin(arguments, cwd or Path.cwd(), out, errors=str(errors), **more)
+        if measuring := Coverage.current():
+            more["measured"] = str(HOME / str(measuring.config.data_file))  # commands run in other folders
+        process = Warm.one().begin(arguments, cwd or Path.cwd(), out, errors=str(errors), **more)
         return subprocess.CompletedProcess(arguments, process.wait(), process.words, errors.read_text())

@@ -41,6 +41,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         for index in range(len(network.layers))
     ]
+    arrays[2]["bias"].reshape(2, 85)[:, 5:] -= 8  # or each box would be of most classes, and suppressing slow
     (folder / "small.cfg").write_text(cfg_text(network))
     write_weights(folder / "small.weights", network, arrays)
     return folder
@@ -105,11 +106,11 @@ def test_engines_agree(part: tuple[Path, dict[str, Any]], tmp_path: Path) -> Non
     assert other["thresholds"][0]["ap"] == ours["thresholds"][0]["ap"]
 
 
-@pytest.mark.parametrize("processes", [2, 3])
-def test_any_number_of_processes_makes_the_same_bytes(
-    sample: Path, finished: tuple[Path, dict[str, Any]], tmp_path: Path, processes: int
+def test_three_processes_make_the_same_bytes(
+    sample: Path, finished: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    """By torchrun itself; tests/faults starts one to three in its way, and kills them."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "3"]
     more = ["--nms", "0.45,0.6", "--run-dir", "runs", "-j", "0"]
     done = run(arguments(sample, *more), tmp_path, [*launcher, "-m", "cspbench"])
     assert done.returncode == 0, done.stderr
@@ -212,7 +213,7 @@ def test_which_images_are_drawn(sample: Path, tmp_path: Path, which: str, drawn:
     folder = tmp_path / "coco"
     annotate(folder, 10)
     files = ["--cfg", str(sample / "small.cfg"), "--weights", str(sample / "small.weights")]
-    few = ["--conf", "0.7", "--nms", "0.1"]  # boxes to draw
+    few = ["--conf", "0.9", "--nms", "0.1"]  # boxes to draw
     done = run(["eval-coco", "--data", str(folder), *files, *few, "--draw", which], tmp_path)
     assert done.returncode == 0, done.stderr
     assert sorted(path.stem for path in tmp_path.glob("runs/*/pictures/*.png")) == drawn

@@ -111,11 +111,8 @@ def test_predictions_are_those_of_the_network_alone(sample: Sample, finished: Pa
     assert json.loads(metrics(finished))["top1"]["correct"] == right
 
 
-@pytest.mark.parametrize("processes", [3])
-def test_any_number_of_processes_makes_the_same_bytes(
-    sample: Sample, finished: Path, tmp_path: Path, processes: int
-) -> None:
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+def test_two_processes_make_the_same_bytes(sample: Sample, finished: Path, tmp_path: Path) -> None:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = run(sample.arguments("--run-dir", "runs", "-j", "0"), tmp_path, [*launcher, "-m", "cspbench"])
     assert done.returncode == 0, done.stderr
     assert metrics(tmp_path / "runs") == metrics(finished)

@@ -101,7 +101,7 @@ def test_one_seed_on_two_machines(tmp_path: Path) -> None:
 
 
 def test_interrupted_with_two_processes_and_resumed(tmp_path: Path) -> None:
-    arguments = own_study(tmp_path, 40, "--seeds", "2", "--save")
+    arguments = own_study(tmp_path, 10, "--seeds", "2", "--save")
     process = subprocess.Popen(
         [sys.executable, "-m", "cspbench", *arguments, "--run", "run", "--processes", "2"],
         cwd=tmp_path,

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-import pytest
 import torch
 from faults.commands import Warm
 from refusals import error_of
@@ -18,13 +16,6 @@ from cspbench.sample import detection
 from cspbench.zoo.registry import MODELS
 
 SETTINGS = ["width=64", "height=64", "sizes=2,2", "batch=2", "subdivisions=2", "warmup=0", "closing=0", "mosaic=0"]
-
-
-@pytest.fixture(scope="module")
-def warm() -> Iterator[Warm]:
-    server = Warm.start()
-    yield server
-    server.stop()
 
 
 def test_from_a_classifier_to_a_run(warm: Warm, tmp_path: Path) -> None:

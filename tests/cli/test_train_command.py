@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,6 @@ from refusals import error_of
 from training_sets import CLASSIFIER, DETECTOR, classifier, detector
 
 KEPT = ("log.jsonl", "net_final.weights", "net_last.weights", "checkpoint.safetensors")
-
-
-@pytest.fixture(scope="module")
-def warm() -> Iterator[Warm]:
-    server = Warm.start()
-    yield server
-    server.stop()
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,6 @@ from cspbench.sample import detection
 NAME = "yolox-nano-10-classes"
 KEPT = ("log.jsonl", f"{NAME}_final.safetensors", f"{NAME}_last.safetensors", "checkpoint.safetensors")
 SETTINGS = "width=64 height=64 sizes=2,2 batch=4 subdivisions=2 warmup=0 closing=1 assignment=simota-mmdet".split()
-
-
-@pytest.fixture(scope="module")
-def warm() -> Iterator[Warm]:
-    server = Warm.start()
-    yield server
-    server.stop()
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import json
 import os
@@ -11,11 +12,11 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from coverage import Coverage
 from PIL import Image
 
 from cspbench.data.coco.annotations import COCO_CATEGORIES
@@ -171,8 +172,8 @@ class Warm:
     count: int = 0
 
     @classmethod
-    def start(cls, measured: bool = False) -> Warm:
-        """Start it; takes as long as importing torch. `measured`: the coverage of its commands counts."""
+    def start(cls) -> Warm:
+        """Start it; takes longer than importing torch."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith("CSPBENCH_")}
         here = Path(__file__)
         result = {
@@ -181,8 +182,6 @@ class Warm:
             "OMP_NUM_THREADS": "1",
             "PYTHONPATH": os.pathsep.join(map(str, here.parents[1:3])),
         }
-        if measured and (measuring := Coverage.current()):
-            result["MEASURED"] = str(here.parents[2] / str(measuring.config.data_file))  # commands run in other folders
         server = subprocess.Popen(
             [sys.executable, str(here.with_name("warm.py"))],
             stdin=subprocess.PIPE,
@@ -193,6 +192,14 @@ class Warm:
         assert server.stdout is not None
         assert server.stdout.readline() == "ready\n"
         return cls(server)
+
+    @staticmethod
+    @cache
+    def one() -> Warm:
+        """The one of all tests of this process, which ends with it."""
+        server = Warm.start()
+        atexit.register(server.stop)
+        return server
 
     def ask(self, order: dict[str, Any]) -> Any:
         """One order and its answer."""

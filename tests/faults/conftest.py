@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from faults.commands import Evaluation, Warm, classifier, contents, detector
-
-
-@pytest.fixture(scope="session")
-def warm() -> Iterator[Warm]:
-    if not Path("/proc/self").exists():
-        pytest.skip("needs /proc and fork")
-    server = Warm.start()
-    yield server
-    server.stop()
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 """A process that has imported torch and forks a command wherever it is asked to: a start in milliseconds.
 
 Reads one JSON object per line, {"arguments", "folder", "environment", "log", "errors", "limit", "clock", "stop",
-"unhurried", "unprivileged", "tables"}: what a command prints goes to the file "log", and what it says on stderr to
-"errors" where that is given. Answers with the process id; {"wait": pid, "seconds": s} is answered with the exit code
-(negative: the signal), or null if it still runs. Has no threads itself, which a fork would lose.
+"measured", "unhurried", "unprivileged", "tables"}: what a command prints goes to the file "log", and what it says on
+stderr to "errors" where that is given. Answers with the process id; {"wait": pid, "seconds": s} is answered with the
+exit code (negative: the signal), or null if it still runs. Has no threads itself, which a fork would lose.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib
 import io
 import json
@@ -30,6 +31,7 @@ from coverage import Coverage
 from permissions import give_up_overrides
 
 import cspbench
+from cspbench.__main__ import GARBAGE
 from cspbench.claims import tables
 from cspbench.cli.app import app, main
 from cspbench.errors import UsageError
@@ -63,7 +65,7 @@ def child(order: dict[str, Any]) -> NoReturn:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     torch.set_num_threads(1)
     sys.argv = ["cspbench", *order["arguments"]]
-    measured = _measured()
+    measured = _measured(order.get("measured"))
     code: Any = 0
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -86,13 +88,12 @@ def child(order: dict[str, Any]) -> NoReturn:
     os._exit(code or 0)
 
 
-def _measured() -> Coverage | None:
-    """What notes which lines the command runs, where the suite has that measured.
+def _measured(place: str | None) -> Coverage | None:
+    """What notes in a file which lines the command runs, where the suite has that measured.
 
     Only here: a process of its own would import everything under the tracer, and a fork that coverage itself follows
     writes twice as much when it ends.
     """
-    place = os.environ.get("MEASURED")
     if place is None:
         return None
     package = Path(tables.__file__).parents[1]
@@ -143,6 +144,9 @@ def heat() -> None:
         app()  # not main, which has a thread watch for interrupts
     with suppress(UsageError):  # without matplotlib
         style.file_of(training.draw(training.course([]), [], "", ""))
+    gc.collect()
+    gc.freeze()  # a collection in a child would write to, and so copy, every page with an object of this process
+    gc.set_threshold(GARBAGE)  # as the command has it that is started by itself
 
 
 if __name__ == "__main__":

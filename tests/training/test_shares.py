@@ -33,7 +33,7 @@ class Wire:
     barrier: threading.Barrier = field(init=False)
 
     def __post_init__(self) -> None:
-        self.barrier = threading.Barrier(self.count, timeout=60)
+        self.barrier = threading.Barrier(self.count, timeout=900)
 
     def broadcast(self, values: Tensor, source: int, share: tuple[int, int]) -> None:
         if share[0] == source:
