@@ -54,7 +54,7 @@ def drawn(images: int, boxes: int, seed: int = 0) -> tuple[GroundTruth, Detectio
 
 def section(quick: bool) -> str:
     """The engines, then the bootstrap."""
-    images, repeats, draws = (5, 1, 5) if quick else (1000, 3, DRAWS)
+    images, repeats, draws = (5, 1, 5) if quick else (500, 3, DRAWS)
     truth, detections = drawn(images, BOXES)
     results: dict[str, AveragePrecision] = {}
 

@@ -55,7 +55,7 @@ class Case:
         return self.drawn * self.times
 
 
-FULL = (Case(TINY, 64, 4), Case(DETECTOR, 160, 5))
+FULL = (Case(TINY, 32, 4), Case(DETECTOR, 80, 5))
 QUICK = (Case(DETECTOR, 2, 1),)
 
 

@@ -109,7 +109,7 @@ def measured(commands: Mapping[str, Command], repeats: int) -> str:
 
 def section(quick: bool) -> str:
     """All commands."""
-    return measured(COMMANDS, 1 if quick else 3)
+    return measured(COMMANDS, 1 if quick else 5)
 
 
 if __name__ == "__main__":
