@@ -88,7 +88,7 @@ class Catalogue(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._commands:
-            self._commands[name] = _command(name, ENTRIES[name].place)
+            self._commands[name] = _command(name)
         return self._commands[name]
 
     def __contains__(self, name: object) -> bool:
@@ -107,10 +107,10 @@ def function(name: str) -> Any:
     return getattr(importlib.import_module(f"cspbench.cli.{module}"), attribute)
 
 
-def _command(name: str, place: str) -> Any:
-    found = function(name)
-    if isinstance(found, App):
-        return typer.main.get_command(found)
+def _command(name: str) -> Any:
+    target = function(name)
+    if isinstance(target, App):
+        return typer.main.get_command(target)
     alone = App()
-    alone.command(name, cls=CLASSES.get(name), epilog="\n".join(EXAMPLES.get(name, ())))(found)
+    alone.command(name, cls=CLASSES.get(name), epilog="\n".join(EXAMPLES.get(name, ())))(target)
     return typer.main.get_command(alone)

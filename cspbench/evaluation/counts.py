@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 from cspbench.claims import tables
 from cspbench.claims.metrics import COUNTED
-from cspbench.claims.model import Row, Table, unknown
-from cspbench.errors import UsageError
+from cspbench.claims.model import Row, Table
 from cspbench.evaluation.subject import description_of
 from cspbench.inference.description import Described
 from cspbench.network.counter import Counter, Size
-from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS, Count, ModuleCount, count_module
+from cspbench.network.counting import Count, ModuleCount, count_module
 from cspbench.network.counting import count as count_network
 from cspbench.network.modular.architecture import Architecture
 from cspbench.network.modular.network import ModuleNetwork
@@ -87,24 +86,6 @@ def count(model: str | Architecture | Described, size: Size | None = None) -> Co
     channels, *own = description_of(cast(Described, network)).input
     height, width = size or own
     return count_module(cast(Any, network), (channels, height, width))
-
-
-def overrides_of(countings: Sequence[str]) -> dict[str, str]:
-    """The requested countings by metric. Raises `UsageError`."""
-    overrides: dict[str, str] = {}
-    for name in countings:
-        if name not in PARAMETER_COUNTINGS and name not in COUNTINGS:
-            known = [*PARAMETER_COUNTINGS, *COUNTINGS]
-            raise unknown("usage.unknown-counting", f"unknown counting {name!r}", name, known)
-        metric, counted = ("params", "parameters") if name in PARAMETER_COUNTINGS else ("bflops", "operations")
-        if overrides.setdefault(metric, name) != name:
-            raise UsageError(
-                "usage.two-countings",
-                f"two countings of {counted}",
-                found=f"{overrides[metric]} and {name}",
-                remedy="Give one --counting of each, and run once for each",
-            )
-    return overrides
 
 
 def count_rows(

@@ -35,13 +35,15 @@ class Counter:
 
     def __init__(self) -> None:
         self._networks: dict[str, Architecture] = {}
+        self._sized: dict[tuple[str, Size | None], tuple[Architecture, object]] = {}
         self._counts: dict[object, Count] = {}
         self._traces: Traces = {}
+        self._pool: ProcessPoolExecutor | None = None
+        self._processes = 0
 
     def __call__(self, name: str, build: Callable[[], Architecture], size: Size | None) -> Count:
         """The count of a network at an input size (None: its own); `name` identifies what `build` builds."""
-        network = self._network(name, build, size)
-        graph = _graph(network)
+        network, graph = self._network(name, build, size)
         if graph not in self._counts:
             self._counts[graph] = count(network, self._traces)
         counts = self._counts[graph]
@@ -49,41 +51,49 @@ class Counter:
             network = network.with_parts_of(counts.network)
         return replace(counts, network=network)
 
-    def ahead(self, requests: Iterable[Request], progress: Callable[[str], None]) -> None:
-        """Count the requested networks in advance, in parallel, if that saves time.
+    def begin(self, networks: int) -> None:
+        """Start the processes that so many networks are worth, if any: they import torch while these are built.
 
-        The processes are spawned: a forked process that has threads, such as the one that watches for interrupts, can
-        deadlock.
+        They are spawned: a forked process that has threads, such as the one that watches for interrupts, can deadlock.
         """
+        self._processes = _worth_while(networks)
+        if self._processes > 1:
+            self._pool = ProcessPoolExecutor(self._processes, get_context("spawn"), _begin)
+            for _ in range(self._processes):
+                self._pool.submit(int)
+
+    def ahead(self, requests: Iterable[Request], progress: Callable[[str], None]) -> None:
+        """Count the requested networks in advance, in parallel, if that saves time."""
         requests = [*requests]
-        processes = _worth_while(len({(name, size) for name, _, size in requests}))
-        if processes < 2:
+        if self._pool is None:
+            self.begin(len({(name, size) for name, _, size in requests}))
+        if self._pool is None:
             return
-        pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin)
         try:
-            for _ in range(processes):
-                pool.submit(int)  # so that it imports torch while the networks are built here
             missing: dict[object, Architecture] = {}
             for name, build, size in requests:
-                network = self._network(name, build, size)
-                graph = _graph(network)
+                network, graph = self._network(name, build, size)
                 if graph not in self._counts:
                     missing.setdefault(graph, network)
             if _worth_while(len(missing)) < 2:
                 return
-            parts = [pool.submit(_count_in_child, part) for part in _parts([*missing.values()], processes)]
+            parts = [self._pool.submit(_count_in_child, part) for part in _parts([*missing.values()], self._processes)]
             for part in as_completed(parts):
                 for result in part.result():
                     self._counts[_graph(result.network)] = result
                     progress(result.network.name)
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # the end of a process that has torch takes long
+            self._pool.shutdown(wait=False, cancel_futures=True)  # the end of a process that has torch takes long
+            self._pool = None
 
-    def _network(self, name: str, build: Callable[[], Architecture], size: Size | None) -> Architecture:
-        if name not in self._networks:
-            self._networks[name] = build()
-        network = self._networks[name]
-        return network if size is None else network.resized(*size)
+    def _network(self, name: str, build: Callable[[], Architecture], size: Size | None) -> tuple[Architecture, object]:
+        """The network at that size, and its graph."""
+        if (name, size) not in self._sized:
+            if name not in self._networks:
+                self._networks[name] = build()
+            network = self._networks[name] if size is None else self._networks[name].resized(*size)
+            self._sized[name, size] = network, _graph(network)
+        return self._sized[name, size]
 
 
 PARTS = 6

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import pytest
 from msgspec import structs
@@ -244,6 +245,36 @@ def test_many_names_of_one_network_are_not_counted_in_other_processes() -> None:
     counted: list[str] = []
     counter_module.Counter().ahead([(f"name {at}", lambda: network, None) for at in range(32)], counted.append)
     assert counted == []
+
+
+class Pool:
+    """What stands for processes: notes what is asked of it."""
+
+    events: ClassVar[list[str]] = []
+
+    def __init__(self, processes: int, *_: object) -> None:
+        self.events.append(f"{processes} processes")
+
+    def submit(self, *_: object) -> None:
+        self.events.append("task")
+
+    def shutdown(self, **_: object) -> None:
+        self.events.append("end")
+
+
+def test_processes_begin_where_they_are_worth_it_and_end_with_their_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counter_module, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr(Pool, "events", [])
+    counter = counter_module.Counter()
+    counter.begin(15)
+    assert Pool.events == []
+    counter.begin(16)
+    assert Pool.events == ["2 processes", "task", "task"]
+    counter.ahead([("darknet", registry.MODELS["darknet"].build, None)], print)
+    assert Pool.events[3:] == ["end"]
+    counter.ahead([("darknet", registry.MODELS["darknet"].build, None)], print)
+    assert len(Pool.events) == 4
 
 
 def test_networks_that_differ_in_the_inputs_channels_are_counted_apart() -> None:

@@ -14,18 +14,42 @@ from cspbench.cli.choices import Format
 from cspbench.cli.terminal.failing import report
 from cspbench.cli.terminal.printing import Style, print_blocks, print_json
 from cspbench.cli.terminal.progress import listener as terminal
-from cspbench.errors import CountingError, DefinitionError
+from cspbench.errors import CountingError, DefinitionError, UsageError
 from cspbench.evaluation.execution import steps
 
 if TYPE_CHECKING:
     from cspbench.evaluation.counts import Countable
+    from cspbench.network.counter import Counter
     from cspbench.network.modular.architecture import Architecture
     from cspbench.report.judged_counts import CountsRow
     from cspbench.results.schema import Session
     from cspbench.zoo.model import Model
 
 
-def counted(countables: list[Countable], overrides: Mapping[str, str] | None = None) -> list[CountsRow]:
+def overrides_of(countings: Sequence[str]) -> dict[str, str]:
+    """The requested countings by metric. Raises `UsageError`."""
+    from cspbench.claims.model import unknown
+    from cspbench.network.counting import COUNTINGS, PARAMETER_COUNTINGS
+
+    overrides: dict[str, str] = {}
+    for name in countings:
+        if name not in PARAMETER_COUNTINGS and name not in COUNTINGS:
+            known = [*PARAMETER_COUNTINGS, *COUNTINGS]
+            raise unknown("usage.unknown-counting", f"unknown counting {name!r}", name, known)
+        metric, counted = ("params", "parameters") if name in PARAMETER_COUNTINGS else ("bflops", "operations")
+        if overrides.setdefault(metric, name) != name:
+            raise UsageError(
+                "usage.two-countings",
+                f"two countings of {counted}",
+                found=f"{overrides[metric]} and {name}",
+                remedy="Give one --counting of each, and run once for each",
+            )
+    return overrides
+
+
+def counted(
+    countables: list[Countable], overrides: Mapping[str, str] | None = None, counter: Counter | None = None
+) -> list[CountsRow]:
     """The models' counts and the verdicts on them."""
     from cspbench.evaluation.counts import count_rows, with_bases
     from cspbench.report.judged_counts import judged
@@ -33,19 +57,19 @@ def counted(countables: list[Countable], overrides: Mapping[str, str] | None = N
     # keeps the collector from walking the objects of torch's import again and again, a fifth of the time
     gc.freeze()
     with terminal().progress("counting", len(countables)) as reach:
-        counts = count_rows(with_bases(countables), overrides=overrides, progress=steps(reach))
+        counts = count_rows(with_bases(countables), counter, overrides, steps(reach))
     return judged(counts, _session())[: len(countables)]
 
 
 def counted_apart(
-    countables: list[Countable], overrides: Mapping[str, str] | None = None
+    countables: list[Countable], overrides: Mapping[str, str] | None = None, counter: Counter | None = None
 ) -> tuple[list[CountsRow], int]:
     """The same, and an exit code: 0, or that of the last of several models on which the counters disagree.
 
     The error of a single model is raised; those of several are printed, and the others are counted all the same.
     """
     try:
-        return counted(countables, overrides), 0
+        return counted(countables, overrides, counter), 0
     except CountingError:
         if len(countables) == 1:
             raise

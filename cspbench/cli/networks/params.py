@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ from cspbench.cli.terminal.progress import listener as terminal
 from cspbench.errors import UsageError
 
 if TYPE_CHECKING:
+    from cspbench.claims.model import Table
     from cspbench.network.modular.architecture import Architecture
 
 _APART = {
@@ -65,11 +67,9 @@ def params(
     Exit code 1: a cell is off, and neither a namesake network nor a stand-in explains it.
     """
     from cspbench.claims import own, tables
-    from cspbench.cli.networks.counting import at_size, count_tables, counted_apart, print_counts
+    from cspbench.cli.networks.counting import at_size, count_tables, counted_apart, overrides_of, print_counts
     from cspbench.cli.networks.counting import save as save_counts
-    from cspbench.evaluation.counts import of_models, overrides_of, published
-    from cspbench.report.tables.counts import refuse_to_lose
-    from cspbench.zoo import registry
+    from cspbench.network.counter import Counter
 
     cfg, models = with_arguments(cfg, models)
     names = either(models, model_option, "--model") or []
@@ -87,6 +87,17 @@ def params(
         raise UsageError(
             "usage.needs-model", "--size goes with MODEL or --cfg", remedy="The tables' rows have sizes of their own"
         )
+    overrides = overrides_of(counting or [])
+    counter = Counter()
+    of_tables: Sequence[Table] = ()
+    if every or table:
+        of_tables = [tables.load(name) for name in tables.matching(table)] if table else tables.load_all()
+        counter.begin(sum(len(claimed.rows) for claimed in of_tables) // 2)  # many a network has two rows
+
+    from cspbench.evaluation.counts import of_models, published
+    from cspbench.report.tables.counts import refuse_to_lose
+    from cspbench.zoo import registry
+
     chosen = registry.matching(name for name in names if not registry.is_file(name))
     unusable = 0
     if cfg := cfg or [name for name in names if registry.is_file(name)]:
@@ -108,15 +119,14 @@ def params(
         print_ledgers(networks, Style(form, wide))
         _leave(unusable)
         return
-    of_tables = [tables.load(name) for name in tables.matching(table)] if table else tables.load_all()
-    countables = of_models(chosen, of_tables, pixels) if chosen else published(of_tables)
+    countables = of_models(chosen, tables.load_all(), pixels) if chosen else published(of_tables)
     folder = out or Path("results")
     if save and not every:
         keys: list[tuple[str | None, str | None]] = [
             (row.table, row.id) if row else (None, model.name if model else None) for row, model, _ in countables
         ]
         refuse_to_lose(folder / "params.json", keys)
-    rows, uncounted = counted_apart(countables, overrides_of(counting or []))
+    rows, uncounted = counted_apart(countables, overrides, counter)
     unusable = uncounted or unusable
     print_counts(rows, Style(form, wide, legend))
     if save:
