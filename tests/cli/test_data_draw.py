@@ -44,9 +44,17 @@ def test_refusals(arguments: list[str], code: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+PATIENT = """
+from cspbench.__main__ import main
+from cspbench.cli.terminal import interrupt
+interrupt.GRACE = 600  # a slow machine does not remove the files in two seconds
+main()
+"""
+
+
 def begun(folder: Path) -> tuple[subprocess.Popen[bytes], list[int]]:
     """A command that draws with two workers, and their processes."""
-    command = [sys.executable, "-m", "cspbench", "data", "draw", "coco", "drawn", "--images", "100000", "-j", "2"]
+    command = [sys.executable, "-c", PATIENT, "data", "draw", "coco", "drawn", "--images", "100000", "-j", "2"]
     package = str(Path(__file__).parents[2])
     process = subprocess.Popen(
         command,
