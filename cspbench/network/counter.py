@@ -59,8 +59,13 @@ class Counter:
         self._processes = _worth_while(networks)
         if self._processes > 1:
             self._pool = ProcessPoolExecutor(self._processes, get_context("spawn"), _begin)
-            for _ in range(self._processes):
-                self._pool.submit(int)
+            # a process inherits what is blocked: an interrupt while it imports would print a traceback
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                for _ in range(self._processes):
+                    self._pool.submit(int)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def ahead(self, requests: Iterable[Request], progress: Callable[[str], None]) -> None:
         """Count the requested networks in advance, in parallel, if that saves time."""

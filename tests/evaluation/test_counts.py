@@ -237,6 +237,7 @@ def test_counting_in_several_processes_gives_the_same() -> None:
     for each in wanted:
         assert ahead(*each).operations == alone(*each).operations
         assert ahead(*each).parameters == alone(*each).parameters
+    assert len({ahead(*each).total("conv") for each in wanted[:3]}) == 3  # a network at three sizes
     assert len(heard) in (0, len(wanted))  # none where there is one processor
 
 
